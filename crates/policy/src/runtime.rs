@@ -1,0 +1,60 @@
+//! Where ONNX Runtime is found, and the one environment of the process.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use ort::environment::Environment;
+
+use crate::PolicyError;
+
+/// Where `cargo xtask setup` puts it.
+const IN_TREE: &str = ".native/onnxruntime/libonnxruntime.so.1.31.1";
+
+/// The library that is used: the one that `ORT_DYLIB_PATH` names, else the one under
+/// `.native/onnxruntime`, searched upward from the executable and then from the current folder.
+///
+/// # Errors
+/// [`PolicyError::RuntimeMissing`] lists where it was looked for.
+pub fn library_path() -> Result<PathBuf, PolicyError> {
+    if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|p| !p.is_empty()) {
+        let path = PathBuf::from(path);
+        return if path.is_file() {
+            Ok(path)
+        } else {
+            let looked_for = format!("ORT_DYLIB_PATH={}", path.display());
+            Err(PolicyError::RuntimeMissing { looked_for })
+        };
+    }
+    let starts = [std::env::current_exe().ok(), std::env::current_dir().ok()];
+    let starts: Vec<_> = starts.into_iter().flatten().collect();
+    let candidates = || starts.iter().flat_map(|s| s.ancestors()).map(|dir| dir.join(IN_TREE));
+    candidates().find(|path| path.is_file()).ok_or_else(|| {
+        let from: Vec<_> = starts.iter().map(|s| s.display().to_string()).collect();
+        let looked_for = format!("{IN_TREE} upward from {}", from.join(" and "));
+        PolicyError::RuntimeMissing { looked_for }
+    })
+}
+
+/// Loads the library at the first call.
+pub(crate) fn environment() -> Result<&'static Environment, PolicyError> {
+    static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
+    // ONNX Runtime allows one environment per process, so that a second thread must wait for the
+    // first instead of building its own; a failure is not kept, so that it can be tried again.
+    static BUILDING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _building = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(environment) = ENVIRONMENT.get() {
+        return Ok(environment);
+    }
+    let environment = build(&library_path()?)?;
+    Ok(ENVIRONMENT.get_or_init(|| environment))
+}
+
+fn build(path: &Path) -> Result<Environment, PolicyError> {
+    let unusable = |reason: String| PolicyError::RuntimeUnusable { path: path.into(), reason };
+    ort::init_from(path)
+        .map_err(|error| unusable(error.to_string()))?
+        .with_name("sinew")
+        .with_telemetry(false)
+        .build()
+        .map_err(|error| unusable(error.to_string()))
+}
