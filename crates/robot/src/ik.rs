@@ -58,7 +58,7 @@ impl Default for IkOptions {
             position_tolerance_m: 1e-5,
             rotation_tolerance_rad: 1e-4,
             max_iterations: 80,
-            max_attempts: 25,
+            max_attempts: 60,
             preferred: None,
             preferred_gain: 0.1,
             seed: 0,

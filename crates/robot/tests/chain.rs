@@ -122,6 +122,7 @@ fn targets_that_are_not_finite_are_refused() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn the_jacobian_is_the_derivative_of_the_pose(shares in prop::array::uniform6(0.01..0.99_f64)) {
         let chain = mobi().chain("arm").unwrap();

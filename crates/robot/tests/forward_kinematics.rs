@@ -21,7 +21,12 @@ fn compare(model: &RobotModel, mujoco: &MjModel) -> (f64, f64) {
     let bodies: Vec<(usize, usize)> = (0..model.links().len())
         .filter_map(|link| Some((link, mujoco.name_to_id(MjtObjBase::mjOBJ_BODY, &model.links()[link].name)?)))
         .collect();
-    assert!(bodies.len() + 3 >= model.links().len(), "only {} of {} links compared", bodies.len(), model.links().len());
+    let sites: Vec<(usize, usize)> = (0..model.links().len())
+        .filter_map(|link| Some((link, mujoco.name_to_id(MjtObjBase::mjOBJ_SITE, &model.links()[link].name)?)))
+        .collect();
+    // MuJoCo has no body for the root link of a URDF, and knows that of `features.xml` by another name.
+    let compared = bodies.len() + sites.len();
+    assert!(compared + 1 >= model.links().len(), "only {compared} of {} links compared", model.links().len());
     let addresses: Vec<usize> = model
         .joints()
         .iter()
@@ -49,6 +54,10 @@ fn compare(model: &RobotModel, mujoco: &MjModel) -> (f64, f64) {
         }
         data.kinematics();
         kinematics.update(&positions).unwrap();
+        for &(link, site) in &sites {
+            let origin = kinematics.base_from_link()[link].translation.vector;
+            worst.0 = worst.0.max((origin - Vector3::from(data.site_xpos()[site])).norm());
+        }
         for &(link, body) in &bodies {
             let [w, x, y, z] = data.xquat()[body];
             let expected = Isometry3::from_parts(
