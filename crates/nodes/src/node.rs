@@ -1,0 +1,50 @@
+use std::time::Duration;
+
+use sinew_types::Time;
+
+/// Why a node cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[error("node `{node}`: {message}")]
+pub struct NodeError {
+    /// The node's name.
+    pub node: String,
+    /// What failed, and what would mend it.
+    pub message: String,
+}
+
+impl NodeError {
+    /// A node failed, for this reason.
+    pub fn new(node: &str, message: impl std::fmt::Display) -> Self {
+        Self { node: node.into(), message: message.to_string() }
+    }
+}
+
+/// Whether a node lets time pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It did all that is to be done now.
+    Done,
+    /// It waits for an answer from outside (a language model, a person). Virtual time stands still
+    /// until it has it, so that the answer's wall time does not change what the robot does.
+    WaitsOutside,
+}
+
+/// One node: a state machine that an executor steps. It never blocks and never awaits.
+pub trait Node: Send {
+    /// Its name on the graph.
+    fn name(&self) -> &str;
+
+    /// The longest time between two steps.
+    fn period(&self) -> Duration;
+
+    /// Takes what arrived, does what is due at `now`, sends what results.
+    ///
+    /// May be called more than once at the same `now`, and late; never with an earlier `now`.
+    ///
+    /// # Errors
+    /// When the node cannot go on; the system is then brought to a stop.
+    fn step(&mut self, now: Time) -> Result<Progress, NodeError>;
+
+    /// Brings what it commands to rest and lets go of it; called once, at the end.
+    fn shutdown(&mut self, _now: Time) {}
+}
