@@ -1,1 +1,63 @@
-//! Placeholder.
+//! One typed, polled, synchronous interface to topics, services and actions, over carriers that can
+//! be exchanged.
+//!
+//! A node is a state machine that an executor steps. In each step it *takes* what has arrived and
+//! sends what it has to say; nothing here is async, and waiting is left to the executor
+//! ([`Bus::waiter`]). All messages are ROS 2 messages, and [`names`] owns every name, type and
+//! quality of service.
+//!
+//! - [`Bus::in_process`]: for nodes composed into one process. A message is in the subscriber's
+//!   queue when `publish` returns; queues are first in, first out; nothing depends on wall time or
+//!   on chance, so that a seeded run repeats bit for bit.
+//! - [`Bus::zenoh`]: between processes, on the wire of ROS 2's rmw_zenoh (key expressions,
+//!   attachments, liveliness tokens, type hashes), so that a ROS 2 machine sees these nodes as its
+//!   own. Threads of the carrier fill queues; decoding happens in `take`.
+//!
+//! Foreign bytes that are no message are counted and dropped, never a panic.
+//!
+//! ```
+//! use sinew_bus::{Bus, names};
+//! use sinew_msgs::sensor_msgs::JointState;
+//!
+//! # fn main() -> Result<(), sinew_bus::BusError> {
+//! let bus = Bus::in_process();
+//! let (robot, viewer) = (bus.node("robot", "/mobi")?, bus.node("viewer", "/mobi")?);
+//! let subscription = viewer.subscription(&names::JOINT_STATES)?;
+//! let publisher = robot.publisher(&names::JOINT_STATES)?;
+//!
+//! publisher.publish(&JointState { position: vec![0.5], ..JointState::default() })?;
+//!
+//! let received = subscription.take().expect("delivered by publish");
+//! assert_eq!(received.message.position, [0.5]);
+//! assert_eq!(received.publisher, publisher.id());
+//! # Ok(())
+//! # }
+//! ```
+
+mod action;
+mod bus;
+mod carrier;
+mod error;
+mod inbox;
+mod message;
+pub mod names;
+mod node;
+mod qos;
+mod resolve;
+mod service;
+mod topic;
+mod waiter;
+
+pub use action::{
+    ActionClient, ActionEvent, ActionServer, CancelRequest, GoalCall, GoalEvent, GoalHandle,
+    GoalId, GoalRequest, GoalStatus,
+};
+pub use bus::{Bus, PeerNode};
+pub use carrier::zenoh::{ZenohConfig, ZenohMode, ZenohRouter};
+pub use error::{BusError, CallError};
+pub use message::{Action, Message, Service, Wire};
+pub use node::BusNode;
+pub use qos::{Durability, Qos, Reliability};
+pub use service::{Call, Request, ServiceClient, ServiceServer};
+pub use topic::{Publisher, PublisherId, Received, Subscription};
+pub use waiter::Waiter;

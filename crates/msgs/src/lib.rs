@@ -1,1 +1,24 @@
-//! Placeholder.
+//! The ROS 2 messages that Sinew's nodes speak: our own package `sinew_msgs`, generated from the
+//! interface files beside this crate, and the standard packages, re-exported from `hiroz-msgs`.
+//!
+//! The interface files in `sinew_msgs/` are the source; a ROS 2 user builds the same folder with
+//! colcon. Structs carry their RIHS01 type hash and encode to CDR byte for byte as ROS 2 does, which
+//! the golden tests check against `rosbags`, an implementation that shares no code with this one.
+
+pub mod cdr;
+
+// The generated code names this module as its own crate's.
+use hiroz_msgs::size_estimation;
+
+/// Package `sinew_msgs`: documented field by field, with units, in its interface files.
+// SAFETY: the unsafe impls in there are bytemuck's derives, which check the layout they claim.
+#[allow(missing_docs, unreachable_pub, unsafe_code, clippy::all, clippy::unwrap_used)]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/generated.rs"));
+}
+
+pub use generated::ros::sinew_msgs;
+pub use hiroz_msgs::ros::{
+    action_msgs, builtin_interfaces, diagnostic_msgs, geometry_msgs, nav_msgs, rosgraph_msgs,
+    sensor_msgs, std_msgs, std_srvs, tf2_msgs, trajectory_msgs, unique_identifier_msgs,
+};

@@ -1,0 +1,157 @@
+//! Every name, type and quality of service on the wire. Names are relative to the robot's
+//! namespace unless they begin with a slash.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use sinew_msgs::sinew_msgs as sinew;
+use sinew_msgs::{
+    geometry_msgs, nav_msgs, rosgraph_msgs, sensor_msgs, std_msgs, std_srvs, tf2_msgs,
+};
+
+use crate::{Action, Message, Qos, Service};
+
+/// Name, type and quality of service of a topic.
+#[derive(Debug)]
+pub struct Topic<M> {
+    /// Relative to the namespace, or absolute.
+    pub name: Cow<'static, str>,
+    /// Of publishers and subscriptions alike.
+    pub qos: Qos,
+    message: PhantomData<fn() -> M>,
+}
+
+impl<M: Message> Topic<M> {
+    /// A topic of a fixed name.
+    #[must_use]
+    pub const fn new(name: &'static str, qos: Qos) -> Self {
+        Self { name: Cow::Borrowed(name), qos, message: PhantomData }
+    }
+
+    /// A topic whose name is made at run time.
+    #[must_use]
+    pub const fn named(name: String, qos: Qos) -> Self {
+        Self { name: Cow::Owned(name), qos, message: PhantomData }
+    }
+}
+
+/// Name and type of a service.
+#[derive(Debug)]
+pub struct ServiceName<S> {
+    /// Relative to the namespace, or absolute.
+    pub name: Cow<'static, str>,
+    service: PhantomData<fn() -> S>,
+}
+
+impl<S: Service> ServiceName<S> {
+    /// A service of a fixed name.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), service: PhantomData }
+    }
+
+    /// A service whose name is made at run time.
+    #[must_use]
+    pub const fn named(name: String) -> Self {
+        Self { name: Cow::Owned(name), service: PhantomData }
+    }
+}
+
+/// Name and type of an action.
+#[derive(Debug)]
+pub struct ActionName<A> {
+    /// Relative to the namespace, or absolute.
+    pub name: Cow<'static, str>,
+    action: PhantomData<fn() -> A>,
+}
+
+impl<A: Action> ActionName<A> {
+    /// An action of a fixed name.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), action: PhantomData }
+    }
+
+    /// An action whose name is made at run time.
+    #[must_use]
+    pub const fn named(name: String) -> Self {
+        Self { name: Cow::Owned(name), action: PhantomData }
+    }
+}
+
+/// From an instruction to a measured outcome; served by the connector.
+pub const EXECUTE_TASK: ActionName<sinew::action::ExecuteTask> = ActionName::new("execute_task");
+/// One skill call; served by the skill server.
+pub const EXECUTE_SKILL: ActionName<sinew::action::ExecuteSkill> = ActionName::new("execute_skill");
+
+/// Manifests of every skill that can be called.
+pub const SKILLS: Topic<sinew::SkillManifestArray> = Topic::new("skills", Qos::latched(1));
+/// What running goals do.
+pub const SKILL_STATUS: Topic<sinew::SkillStatus> = Topic::new("skill_status", Qos::latched(10));
+/// How goals ended, and why goals were rejected.
+pub const SKILL_RESULTS: Topic<sinew::SkillResult> = Topic::new("skill_results", Qos::latched(10));
+
+/// The world as the connector believes it to be.
+pub const WORLD: Topic<sinew::WorldObjects> = Topic::new("world", Qos::reliable(1));
+/// What perception sources see now, raw.
+pub const DETECTIONS: Topic<sinew::WorldObjects> = Topic::new("detections", Qos::reliable(10));
+
+/// The only message that the gate takes. Depth 1 by design: only the newest command counts. Skills
+/// and teleop hold different leases, so a subscription must be read every cycle.
+pub const COMMAND: Topic<sinew::ActuatorCommand> = Topic::new("command", Qos::best_effort(1));
+/// Asks for authority over actuator groups.
+pub const ACQUIRE_LEASE: ServiceName<sinew::srv::AcquireLease> =
+    ServiceName::new("authority/acquire");
+/// Gives authority back.
+pub const RELEASE_LEASE: ServiceName<sinew::srv::ReleaseLease> =
+    ServiceName::new("authority/release");
+
+/// Mode, latched causes, stop epoch, owner per group; 10 Hz and on change.
+pub const SAFETY_STATE: Topic<sinew::SafetyState> = Topic::new("safety/state", Qos::latched(1));
+/// The e-stop input as the hardware reads it.
+pub const E_STOP: Topic<std_msgs::Bool> = Topic::new("hardware/e_stop", Qos::latched(1));
+/// Operator: stop now.
+pub const E_STOP_TRIGGER: ServiceName<std_srvs::srv::Trigger> =
+    ServiceName::new("hardware/e_stop_trigger");
+/// Operator: forget the e-stop and faults, inputs being released. Not for planner or connector.
+pub const E_STOP_RESET: ServiceName<std_srvs::srv::Trigger> =
+    ServiceName::new("hardware/e_stop_reset");
+/// Operator: from DISARMED to READY. Not for planner or connector.
+pub const ARM: ServiceName<std_srvs::srv::Trigger> = ServiceName::new("safety/arm");
+/// Operator: controlled stop, then DISARMED.
+pub const DISARM: ServiceName<std_srvs::srv::Trigger> = ServiceName::new("safety/disarm");
+/// Operator: end a hold after teleop. Not for planner or connector.
+pub const RESUME: ServiceName<std_srvs::srv::Trigger> = ServiceName::new("safety/resume");
+
+/// The heartbeat of one node, 10 Hz (planner: 2 Hz).
+#[must_use]
+pub fn heartbeat(node: &str) -> Topic<sinew::Heartbeat> {
+    Topic::named(format!("heartbeat/{node}"), Qos::best_effort(1))
+}
+
+/// One consistent snapshot of the robot per control tick, and the clock of a lock-step run.
+pub const ROBOT_TICK: Topic<sinew::RobotTick> = Topic::new("robot_tick", Qos::reliable(10));
+
+/// Asks a planner for a plan.
+pub const MAKE_PLAN: ServiceName<sinew::srv::MakePlan> = ServiceName::new("make_plan");
+
+/// One compressed picture from one camera.
+pub const TAKE_PICTURE: ServiceName<sinew::srv::TakePicture> = ServiceName::new("take_picture");
+
+/// Positions, velocities, efforts of all joints.
+pub const JOINT_STATES: Topic<sensor_msgs::JointState> = Topic::new("joint_states", Qos::DEFAULT);
+/// The base's IMU.
+pub const IMU: Topic<sensor_msgs::Imu> = Topic::new("imu", Qos::best_effort(5));
+/// Pose and twist of the base.
+pub const ODOM: Topic<nav_msgs::Odometry> = Topic::new("odom", Qos::DEFAULT);
+/// Moving frames. Relative, as all else: remap it to `/tf` to share ROS 2's tree.
+pub const TF: Topic<tf2_msgs::TFMessage> = Topic::new("tf", Qos::reliable(100));
+/// Fixed frames.
+pub const TF_STATIC: Topic<tf2_msgs::TFMessage> = Topic::new("tf_static", Qos::latched(1));
+/// The robot's URDF.
+pub const ROBOT_DESCRIPTION: Topic<std_msgs::String> =
+    Topic::new("robot_description", Qos::latched(1));
+/// Velocity of the base, from joystick or navigation, through an adapter that holds a lease.
+pub const CMD_VEL: Topic<geometry_msgs::Twist> = Topic::new("cmd_vel", Qos::DEFAULT);
+/// Simulated time, for all robots.
+pub const CLOCK: Topic<rosgraph_msgs::Clock> = Topic::new("/clock", Qos::best_effort(1));

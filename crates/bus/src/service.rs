@@ -1,0 +1,204 @@
+//! Services: one server answers many clients.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::inbox::lock;
+use crate::waiter::Signal;
+use crate::{BusError, CallError, Service};
+
+/// Requests that a server holds before the oldest is dropped, whose caller then sees
+/// [`CallError::NoServer`].
+pub(crate) const REQUEST_DEPTH: usize = 256;
+
+/// Sends one response on its way.
+pub(crate) type Responder<R> = Box<dyn FnOnce(R) -> Result<(), BusError> + Send + Sync>;
+
+pub(crate) trait ServerPort<Q, R>: Send + Sync {
+    fn take(&self) -> Option<(Q, Responder<R>)>;
+    fn undecodable(&self) -> u64;
+}
+
+pub(crate) trait ClientPort<Q, R>: Send + Sync {
+    /// `deadline`: whether the carrier's call time-out applies.
+    fn call(&self, request: &Q, deadline: bool) -> Call<R>;
+    fn server_available(&self) -> bool;
+}
+
+/// Where a response arrives.
+#[derive(Debug)]
+enum Slot<R> {
+    Waiting,
+    Arrived(Result<R, CallError>),
+    Taken,
+}
+
+/// The sending end of a [`Call`]. Dropped without an answer, it says that no server answered.
+pub(crate) struct Promise<R> {
+    slot: Arc<Mutex<Slot<R>>>,
+    service: Arc<str>,
+    signal: Arc<Signal>,
+}
+
+impl<R> Promise<R> {
+    /// Fills the slot; only the first answer counts.
+    pub(crate) fn fill(&self, answer: Result<R, CallError>) {
+        let mut slot = lock(&self.slot);
+        if matches!(*slot, Slot::Waiting) {
+            *slot = Slot::Arrived(answer);
+            drop(slot);
+            self.signal.notify();
+        }
+    }
+
+    pub(crate) fn undecodable(&self, error: &sinew_msgs::cdr::CdrError) -> CallError {
+        CallError::Undecodable { service: self.service.to_string(), reason: error.to_string() }
+    }
+}
+
+impl<R> Drop for Promise<R> {
+    fn drop(&mut self) {
+        self.fill(Err(CallError::NoServer { service: self.service.to_string() }));
+    }
+}
+
+/// A request on its way. Dropping it forgets the response; the server still acts on it.
+#[must_use = "a call is polled for its response"]
+#[derive(Debug)]
+pub struct Call<R> {
+    slot: Arc<Mutex<Slot<R>>>,
+    service: Arc<str>,
+    timeout: Option<(Instant, Duration)>,
+}
+
+impl<R> Call<R> {
+    pub(crate) fn open(
+        service: Arc<str>,
+        signal: Arc<Signal>,
+        timeout: Option<Duration>,
+    ) -> (Self, Promise<R>) {
+        let slot = Arc::new(Mutex::new(Slot::Waiting));
+        let promise = Promise { slot: slot.clone(), service: service.clone(), signal };
+        (Self { slot, service, timeout: timeout.map(|after| (Instant::now(), after)) }, promise)
+    }
+
+    /// The response, once; `None` while it is on its way and after it was taken.
+    ///
+    /// # Errors
+    /// Inside: see [`CallError`]. Time-outs exist only between processes, in wall time.
+    pub fn poll(&mut self) -> Option<Result<R, CallError>> {
+        let mut slot = lock(&self.slot);
+        match std::mem::replace(&mut *slot, Slot::Taken) {
+            Slot::Arrived(answer) => return Some(answer),
+            Slot::Taken => return None,
+            Slot::Waiting => {}
+        }
+        if let Some((_, after)) = self.timeout.filter(|(since, after)| since.elapsed() > *after) {
+            return Some(Err(CallError::Timeout { service: self.service.to_string(), after }));
+        }
+        *slot = Slot::Waiting;
+        None
+    }
+}
+
+/// Answers requests.
+pub struct ServiceServer<S: Service> {
+    name: String,
+    port: Box<dyn ServerPort<S::Request, S::Response>>,
+}
+
+impl<S: Service> ServiceServer<S> {
+    pub(crate) fn new(name: String, port: Box<dyn ServerPort<S::Request, S::Response>>) -> Self {
+        Self { name, port }
+    }
+
+    /// The oldest request that waits, if any.
+    #[must_use]
+    pub fn take_request(&self) -> Option<Request<S>> {
+        let (request, responder) = self.port.take()?;
+        Some(Request { request, responder })
+    }
+
+    /// Requests lost because their bytes were not a request of this type.
+    #[must_use]
+    pub fn undecodable(&self) -> u64 {
+        self.port.undecodable()
+    }
+
+    /// The full name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl<S: Service> std::fmt::Debug for ServiceServer<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServiceServer").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A request that waits for its response. It may be kept over many steps; dropped without a
+/// response, its caller learns at once that nobody answers.
+#[must_use = "a request is answered"]
+pub struct Request<S: Service> {
+    request: S::Request,
+    responder: Responder<S::Response>,
+}
+
+impl<S: Service> Request<S> {
+    /// What the client asks.
+    #[must_use]
+    pub fn request(&self) -> &S::Request {
+        &self.request
+    }
+
+    /// Answers.
+    ///
+    /// # Errors
+    /// [`BusError`] when the response cannot be sent; a client that is gone is no error.
+    pub fn respond(self, response: S::Response) -> Result<(), BusError> {
+        (self.responder)(response)
+    }
+}
+
+impl<S: Service> std::fmt::Debug for Request<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request").field("request", &self.request).finish_non_exhaustive()
+    }
+}
+
+/// Calls a service.
+pub struct ServiceClient<S: Service> {
+    name: String,
+    port: Box<dyn ClientPort<S::Request, S::Response>>,
+}
+
+impl<S: Service> ServiceClient<S> {
+    pub(crate) fn new(name: String, port: Box<dyn ClientPort<S::Request, S::Response>>) -> Self {
+        Self { name, port }
+    }
+
+    /// Sends a request; every way to fail shows in [`Call::poll`].
+    pub fn call(&self, request: &S::Request) -> Call<S::Response> {
+        self.port.call(request, true)
+    }
+
+    /// Whether a server is known now. A call without one fails at once.
+    #[must_use]
+    pub fn server_available(&self) -> bool {
+        self.port.server_available()
+    }
+
+    /// The full name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl<S: Service> std::fmt::Debug for ServiceClient<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServiceClient").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,43 @@
+//! Generates the Rust structs of `sinew_msgs` from its interface files.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// Packages that ours refer to, directly or not.
+const STANDARD: [&str; 8] = [
+    "action_msgs",
+    "builtin_interfaces",
+    "diagnostic_msgs",
+    "geometry_msgs",
+    "sensor_msgs",
+    "service_msgs",
+    "std_msgs",
+    "unique_identifier_msgs",
+];
+
+fn main() -> anyhow::Result<()> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("sinew_msgs");
+    println!("cargo:rerun-if-changed={}", package.display());
+    println!("cargo:rerun-if-changed=build.rs");
+    // The generated code has attributes for hiroz's own Python feature.
+    println!("cargo:rustc-check-cfg=cfg(feature, values(\"python_registry\"))");
+
+    // The bundled standard packages are read for their type descriptions (the hash of a type covers
+    // what it contains) but not emitted: their structs come from hiroz-msgs.
+    let mut standard = hiroz_codegen::discover_bundled_packages(false)?;
+    standard
+        .retain(|path| path.file_name().is_some_and(|name| STANDARD.iter().any(|s| name == *s)));
+    let standard: Vec<&Path> = standard.iter().map(PathBuf::as_path).collect();
+
+    let generator = hiroz_codegen::MessageGenerator::new(hiroz_codegen::GeneratorConfig {
+        generate_cdr: true,
+        generate_protobuf: false,
+        generate_type_info: true,
+        is_humble: false,
+        output_dir: PathBuf::from(std::env::var("OUT_DIR")?),
+        external_crate: Some("hiroz_msgs".to_owned()),
+        local_packages: HashSet::from(["sinew_msgs".to_owned()]),
+        json_out: None,
+    });
+    generator.generate_from_msg_files_with_deps(&[&package], &standard)
+}
