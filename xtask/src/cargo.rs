@@ -1,0 +1,104 @@
+//! The cargo commands behind `demo` and `test`.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace::Workspace;
+
+/// Exit code of a child process as a shell would give it.
+pub(crate) fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+/// Runs the main job; returns its exit code.
+pub(crate) fn demo(workspace: &Workspace, extra: &[String]) -> Result<u8> {
+    let mut command = command(workspace, &["run", "--release", "--package", "sinew", "--", "run"]);
+    command.arg("put the red cube in the bin").args(extra);
+    let status = command.status().context("cannot start cargo")?;
+    Ok(exit_code(status))
+}
+
+/// Format, lints, documentation, tests; ends at the first that fails, with its exit code.
+///
+/// All in the release profile: the demo uses it, so every dependency is compiled once; and the
+/// evaluations among the tests simulate hours, which an unoptimised build would take too.
+pub(crate) fn test(workspace: &Workspace, python: &Path) -> Result<u8> {
+    for (tool, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        let mut version = command(workspace, &[tool, "--version"]);
+        version.stdout(Stdio::null()).stderr(Stdio::null());
+        if !version.status().is_ok_and(|status| status.success()) {
+            bail!("cargo {tool} is missing: run: rustup component add {component}");
+        }
+    }
+    let steps: [&[&str]; 4] = [
+        &["fmt", "--all", "--check"],
+        &["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        &["doc", "--release", "--workspace", "--no-deps"],
+        &["test", "--release", "--workspace"],
+    ];
+    let started = Instant::now();
+    for arguments in steps {
+        let line = format!("cargo {}", arguments.join(" "));
+        eprintln!("==> {line}");
+        let step_started = Instant::now();
+        let status = command(workspace, arguments)
+            .env("SINEW_TEST_PYTHON", python)
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .status()
+            .context("cannot start cargo")?;
+        let seconds = step_started.elapsed().as_secs();
+        if !status.success() {
+            eprintln!("==> {line}: failed after {seconds} s");
+            return Ok(exit_code(status));
+        }
+        eprintln!("==> {line}: passed in {seconds} s");
+    }
+    eprintln!("==> all passed in {} s", started.elapsed().as_secs());
+    Ok(0)
+}
+
+/// A cargo command in the workspace, free of what the outer cargo told this program about itself.
+fn command(workspace: &Workspace, arguments: &[&str]) -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(cargo);
+    command.current_dir(workspace.root()).args(arguments);
+    for (name, _) in std::env::vars_os() {
+        if describes_this_package(&name) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn describes_this_package(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_a_shells() {
+        assert_eq!(exit_code(ExitStatus::from_raw(0)), 0);
+        assert_eq!(exit_code(ExitStatus::from_raw(2 << 8)), 2);
+        assert_eq!(exit_code(ExitStatus::from_raw(9)), 137);
+    }
+
+    #[test]
+    fn the_users_cargo_variables_stay() {
+        assert!(describes_this_package(OsStr::new("CARGO_PKG_NAME")));
+        assert!(describes_this_package(OsStr::new("CARGO_MANIFEST_DIR")));
+        assert!(!describes_this_package(OsStr::new("CARGO_TARGET_DIR")));
+        assert!(!describes_this_package(OsStr::new("CARGO_HOME")));
+    }
+}
