@@ -1,8 +1,83 @@
 //! The hardware layer: drivers, the control loop, leases, and the one gate that every command
 //! passes on its way to an actuator.
+//!
+//! - A driver implements [`HardwareInterface`]; its life cycle is in the types [`Unconfigured`],
+//!   [`Inactive`] and [`Active`].
+//! - [`Gate`] decides who commands and what comes out: a pure state machine of events and time.
+//! - [`ControlLoop`] reads, asks the gate, and writes; [`ControlHandle`] speaks to it from any thread.
+//! - [`RealTimeRunner`] ticks a loop on a thread of its own, with a watchdog beside it.
+//!
+//! This is engineering, not certification: no safety standard is claimed.
+//!
+//! ```
+//! use std::time::Duration;
+//! use sinew_hardware::{
+//!     Accepted, ControlLoop, GateConfig, GroupSet, LeaseRequest, Notice, Unconfigured,
+//!     layout_of, mock::MockDriver,
+//! };
+//! use sinew_robot::RobotModel;
+//! use sinew_types::{ActuatorCommand, BootId, JointCommand, Source, Time};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let yaml = concat!(env!("CARGO_MANIFEST_DIR"), "/../../urdf/mobi.robot.yaml");
+//! let model = RobotModel::load(yaml)?;
+//! let layout = layout_of(&model)?;
+//! let driver = MockDriver::new(layout.clone(), 2.0);
+//! let (driver, _emergency_stop) = Unconfigured::new(Box::new(driver)).configure()?;
+//! let (mut control, mut handle) = ControlLoop::new(driver, GateConfig::from_robot(&model)?)?;
+//!
+//! let mut now = Time::ZERO;
+//! control.tick(now); // reads the first state
+//! handle.arm()?;
+//! handle.acquire(LeaseRequest {
+//!     source: Source::Skill,
+//!     groups: GroupSet::named(&layout, ["head"])?,
+//!     boot_id: BootId(7),
+//!     command_period: Duration::from_millis(20),
+//! })?;
+//! now += control.period();
+//! control.tick(now); // the driver is active now; leases are granted from the next tick on
+//! # assert!(matches!(handle.poll(), Some(Notice::Reply { result: Ok(_), .. })));
+//! # let _ = (Accepted::Done, ActuatorCommand::unused(&layout), JointCommand::UNUSED);
+//! # Ok(())
+//! # }
+//! ```
 
+mod axis;
+mod config;
+mod control_loop;
+mod error;
+mod event;
+mod gate;
+mod group;
+mod handle;
+mod histogram;
 mod interface;
+mod lease;
 mod lifecycle;
+mod link;
+pub mod mock;
+mod real_time;
+mod refusal;
+mod robot_config;
+mod safety;
 
+pub use config::{
+    AxisLimits, BaseLimits, GateConfig, GateGroup, GroupLimits, GroupStop, Timeouts, TorqueLimits,
+};
+pub use control_loop::{ControlLoop, TickReport};
+pub use error::HardwareError;
+pub use event::{Accepted, Event, Notice, RequestId};
+pub use gate::{Gate, PowerRequest};
+pub use handle::{ControlHandle, QueueFull};
+pub use histogram::LatencyHistogram;
 pub use interface::{Configured, DriverError, EmergencyStop, HardwareInterface};
+pub use lease::{GroupSet, LEASE_SLOTS, LeaseRequest};
 pub use lifecycle::{Active, Inactive, Unconfigured};
+pub use link::{ControlSnapshot, EStopButton};
+pub use real_time::{monotonic_now, LoopStats, RealTimeConfig, RealTimeRunner};
+pub use refusal::{CommandRefusal, RefusalCounts, Refused};
+pub use robot_config::layout_of;
+pub use safety::{
+    Cause, Causes, ClampCounts, GroupSafety, Mode, OutputKind, SafetyState, VoidReason, VoidedLease,
+};

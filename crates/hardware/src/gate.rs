@@ -1,0 +1,638 @@
+use std::time::Duration;
+
+use sinew_types::{ActuatorCommand, BootId, LeaseId, RobotState, Source, StopEpoch, Time};
+
+use crate::config::GateConfig;
+use crate::error::HardwareError;
+use crate::event::{Accepted, Event};
+use crate::group::{Directive, Group};
+use crate::lease::{GroupSet, LEASE_SLOTS, Lease, LeaseRequest};
+use crate::refusal::{CommandRefusal, Refused};
+use crate::safety::{Cause, GroupSafety, Mode, SafetyState, VoidReason, VoidedLease};
+
+/// The most groups that a [`GroupSet`] can name.
+const MAX_GROUPS: usize = 64;
+/// Leases that end within one tick: every live one, and as many that were granted and lost since.
+const MAX_VOIDED: usize = 2 * LEASE_SLOTS;
+
+/// Where the drivers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Power {
+    Off,
+    /// Granted; the loop is to activate the driver.
+    Arming,
+    On,
+    /// Coming to rest by the stop profiles, since when.
+    Disarming(Time),
+}
+
+/// What the control loop is to do with the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PowerRequest {
+    /// Leave it as it is.
+    Keep,
+    /// Activate it, then tell [`Event::Activated`] or [`Event::ActivationFailed`].
+    Activate,
+    /// Deactivate it.
+    Deactivate,
+}
+
+/// Arbiter and safety supervisor in one: decides who commands, and what reaches the actuators.
+///
+/// A pure state machine: no IO, no clock of its own. [`Gate::handle`] takes events,
+/// [`Gate::cycle`] is called once per control tick and writes the output. Neither allocates, locks or
+/// logs after [`Gate::new`]. All times are on one clock that does not go back.
+pub struct Gate {
+    config: GateConfig,
+    groups: Vec<Group>,
+    /// Index of the group by joint that is commanded by joint; none for wheels, fingers, free joints.
+    group_of_joint: Vec<Option<usize>>,
+    leases: [Option<Lease>; LEASE_SLOTS],
+    last_lease: u64,
+    power: Power,
+    driver_ok: bool,
+    /// When each joint was measured last.
+    measured_at: Vec<Option<Time>>,
+    /// Since when nothing has been in the way of clearing [`Cause::Communication`].
+    healthy_since: Option<Time>,
+    /// When the present stop began, for `still_within`.
+    stopped_at: Option<Time>,
+    safety: SafetyState,
+    voided: Vec<VoidedLease>,
+}
+
+impl Gate {
+    /// A gate in [`Mode::Disarmed`].
+    ///
+    /// # Errors
+    /// [`HardwareError::TooManyGroups`]; [`HardwareError::Group`] where limits do not fit the layout.
+    pub fn new(config: GateConfig) -> Result<Self, HardwareError> {
+        config.check()?;
+        let layout = &config.layout;
+        if layout.groups().len() > MAX_GROUPS {
+            return Err(HardwareError::TooManyGroups {
+                actual: layout.groups().len(),
+                max: MAX_GROUPS,
+            });
+        }
+        let joints = layout.joints().len();
+        let mut group_of_joint = vec![None; joints];
+        for (index, group) in layout.groups().iter().enumerate() {
+            if group.kind == sinew_types::GroupKind::Joints {
+                for joint in &group.joints {
+                    group_of_joint[*joint] = Some(index);
+                }
+            }
+        }
+        let groups: Vec<Group> = layout
+            .groups()
+            .iter()
+            .zip(&config.groups)
+            .map(|(layout, group)| Group::new(layout.clone(), group.clone(), config.period))
+            .collect();
+        let safety = SafetyState {
+            groups: vec![GroupSafety::default(); groups.len()],
+            ..SafetyState::default()
+        };
+        Ok(Self {
+            groups,
+            group_of_joint,
+            leases: [None; LEASE_SLOTS],
+            last_lease: 0,
+            power: Power::Off,
+            driver_ok: true,
+            measured_at: vec![None; joints],
+            healthy_since: None,
+            stopped_at: None,
+            safety,
+            voided: Vec::with_capacity(MAX_VOIDED),
+            config,
+        })
+    }
+
+    /// What it was made with.
+    pub fn config(&self) -> &GateConfig {
+        &self.config
+    }
+
+    /// All that it decided up to the last event or cycle.
+    pub fn safety(&self) -> &SafetyState {
+        &self.safety
+    }
+
+    /// The present mode.
+    pub fn mode(&self) -> Mode {
+        self.safety.mode
+    }
+
+    /// Leases that ended since the last [`Gate::clear_voided`], in order.
+    pub fn voided(&self) -> &[VoidedLease] {
+        &self.voided
+    }
+
+    /// Forgets [`Gate::voided`]. More than 32 between two calls are not listed.
+    pub fn clear_voided(&mut self) {
+        self.voided.clear();
+    }
+
+    /// What is to be done with the driver.
+    pub fn power_request(&self, is_active: bool) -> PowerRequest {
+        match self.power {
+            Power::Arming => PowerRequest::Activate,
+            Power::Off if is_active => PowerRequest::Deactivate,
+            _ => PowerRequest::Keep,
+        }
+    }
+
+    /// Takes an event and answers it. Real-time safe.
+    ///
+    /// # Errors
+    /// [`Refused`] says why; only [`CommandRefusal::NotFinite`] and [`CommandRefusal::DeadMan`] change
+    /// anything besides counters.
+    pub fn handle(&mut self, now: Time, event: Event<'_>) -> Result<Accepted, Refused> {
+        let answer = match event {
+            Event::AcquireLease(request) => self.acquire(now, request),
+            Event::ReleaseLease(lease) => {
+                let slot = self.slot_of(lease).ok_or(Refused::UnknownLease { lease })?;
+                self.void(slot, now, VoidReason::Released);
+                Ok(Accepted::Done)
+            }
+            Event::Command(command) => self.command(now, command).map_err(|reason| {
+                self.safety.refused.add(reason, 1);
+                Refused::Command(reason)
+            }),
+            Event::Heartbeat(boot_id) => {
+                for lease in self.leases.iter_mut().flatten() {
+                    if lease.request.boot_id == boot_id {
+                        lease.heartbeat_at = now;
+                    }
+                }
+                Ok(Accepted::Done)
+            }
+            Event::PeerLost(boot_id) => {
+                if self.leases.iter().flatten().any(|lease| lease.request.boot_id == boot_id) {
+                    self.stop(now, Cause::Communication);
+                }
+                Ok(Accepted::Done)
+            }
+            Event::EStop { pressed } => {
+                self.safety.e_stop_pressed = pressed;
+                if pressed {
+                    self.stop(now, Cause::EmergencyStop);
+                }
+                Ok(Accepted::Done)
+            }
+            Event::Reset => self.reset(now),
+            Event::Arm => self.arm(now),
+            Event::Activated => {
+                if self.power == Power::Arming {
+                    self.power = Power::On;
+                }
+                Ok(Accepted::Done)
+            }
+            Event::ActivationFailed => {
+                self.power = Power::Off;
+                self.stop(now, Cause::DriverError);
+                Err(Refused::ActivationFailed)
+            }
+            Event::Disarm => self.disarm(now),
+            Event::Resume => {
+                if self.power != Power::On {
+                    return Err(Refused::NotArmed);
+                }
+                for group in &mut self.safety.groups {
+                    group.needs_resume = false;
+                }
+                Ok(Accepted::Done)
+            }
+            Event::DriverRead { ok } => {
+                self.driver_ok = ok;
+                if !ok {
+                    self.stop(now, Cause::DriverError);
+                }
+                Ok(Accepted::Done)
+            }
+            Event::DriverWriteFailed => {
+                self.stop(now, Cause::DriverError);
+                Ok(Accepted::Done)
+            }
+            Event::LoopStalled => {
+                self.stop(now, Cause::LoopStalled);
+                Ok(Accepted::Done)
+            }
+        };
+        self.publish();
+        answer
+    }
+
+    /// Commands that were refused before they came here count too.
+    pub(crate) fn count_refused(&mut self, reason: CommandRefusal, count: u64) {
+        self.safety.refused.add(reason, count);
+    }
+
+    fn acquire(&mut self, now: Time, request: LeaseRequest) -> Result<Accepted, Refused> {
+        let LeaseRequest { source, groups, command_period, .. } = request;
+        if source == Source::Fallback {
+            return Err(Refused::SourceNotGranted { asked: source });
+        }
+        let known = GroupSet::all(&self.config.layout);
+        if groups.is_empty() || groups.union(known) != known {
+            return Err(Refused::UnknownGroup { known: self.groups.len() });
+        }
+        let longest = self.config.timeouts.max_command_period;
+        if command_period.is_zero() || command_period > longest {
+            let max_ms = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
+            return Err(Refused::PeriodOutOfRange { max_ms });
+        }
+        self.require_ready()?;
+        for group in groups.iter() {
+            let safety = &self.safety.groups[group];
+            if let Some((lease, owner)) = safety.owner
+                && owner >= source
+            {
+                return Err(Refused::Busy { group, owner, lease });
+            }
+            if safety.needs_resume && source != Source::Teleop {
+                return Err(Refused::NeedsResume { group });
+            }
+        }
+        // Lower ones that hold any of the groups end as a whole: a lease is all groups or none.
+        for slot in 0..LEASE_SLOTS {
+            if self.leases[slot].is_some_and(|lease| lease.request.groups.intersects(groups)) {
+                self.void(slot, now, VoidReason::TakenBy(source));
+            }
+        }
+        let Some((id, slot)) = (1..=LEASE_SLOTS as u64)
+            .map(|ahead| (self.last_lease + ahead, slot_for(self.last_lease + ahead)))
+            .find(|(_, slot)| self.leases[*slot].is_none())
+        else {
+            return Err(Refused::TooManyLeases { max: LEASE_SLOTS });
+        };
+        self.last_lease = id;
+        let id = LeaseId(id);
+        self.leases[slot] =
+            Some(Lease { id, request, heartbeat_at: now, last_seq: None, command: None });
+        for group in groups.iter() {
+            self.safety.groups[group].owner = Some((id, source));
+            self.groups[group].release();
+        }
+        Ok(Accepted::Granted { lease: id, stop_epoch: self.safety.stop_epoch })
+    }
+
+    fn require_ready(&self) -> Result<(), Refused> {
+        match self.power {
+            Power::Disarming(_) => Err(Refused::Disarming),
+            _ if self.safety.mode == Mode::Ready => Ok(()),
+            _ => Err(Refused::NotReady { mode: self.safety.mode }),
+        }
+    }
+
+    fn command(&mut self, now: Time, command: &ActuatorCommand) -> Result<Accepted, CommandRefusal> {
+        let slot = self.slot_of(command.lease).ok_or(CommandRefusal::UnknownLease)?;
+        let lease = self.leases[slot].ok_or(CommandRefusal::UnknownLease)?;
+        if command.boot_id != lease.request.boot_id {
+            return Err(CommandRefusal::BootId);
+        }
+        let layout = &self.config.layout;
+        if command.layout_hash != layout.hash()
+            || command.joints.len() != layout.joints().len()
+            || command.grippers.len() != layout.grippers()
+        {
+            return Err(CommandRefusal::Layout);
+        }
+        if lease.last_seq.is_some_and(|last| command.seq <= last) {
+            return Err(CommandRefusal::OldSeq);
+        }
+        if lease.request.source == Source::Teleop && !command.dead_man {
+            self.void(slot, now, VoidReason::DeadManReleased);
+            return Err(CommandRefusal::DeadMan);
+        }
+        if command.valid_for.is_zero() {
+            return Err(CommandRefusal::ValidFor);
+        }
+        let commanded = match self.commanded_groups(&lease, command) {
+            Ok(groups) => groups,
+            Err(CommandRefusal::NotFinite) => {
+                self.stop(now, Cause::InvalidCommand);
+                return Err(CommandRefusal::NotFinite);
+            }
+            Err(other) => return Err(other),
+        };
+        let mut limit = command.valid_for;
+        for index in lease.request.groups.iter() {
+            let group = &mut self.groups[index];
+            if commanded.contains(index) {
+                limit = limit.min(freshness(&self.config, group, &lease));
+                group.accept(command, now, lease.request.command_period);
+            } else {
+                group.release();
+            }
+        }
+        if let Some(lease) = &mut self.leases[slot] {
+            lease.last_seq = Some(command.seq);
+            lease.command = Some((now, limit));
+        }
+        Ok(Accepted::Done)
+    }
+
+    fn commanded_groups(
+        &self,
+        lease: &Lease,
+        command: &ActuatorCommand,
+    ) -> Result<GroupSet, CommandRefusal> {
+        let held = lease.request.groups;
+        for (joint, group) in command.joints.iter().zip(&self.group_of_joint) {
+            if joint.is_used() && !group.is_some_and(|index| held.contains(index)) {
+                return Err(CommandRefusal::OutsideLease);
+            }
+        }
+        let mut commanded = GroupSet::EMPTY;
+        for (index, group) in self.groups.iter().enumerate() {
+            if held.contains(index) {
+                if group.check(command)? {
+                    commanded = commanded.union(GroupSet::one(index));
+                }
+                continue;
+            }
+            let layout = group.layout();
+            let is_used = match layout.kind {
+                sinew_types::GroupKind::Joints => false,
+                sinew_types::GroupKind::Base => command.base.is_some(),
+                sinew_types::GroupKind::Gripper => {
+                    let gripper = command.grippers[layout.gripper];
+                    !(gripper.width_m.is_nan() && gripper.max_force_n.is_nan())
+                }
+            };
+            if is_used {
+                return Err(CommandRefusal::OutsideLease);
+            }
+        }
+        if commanded.is_empty() { Err(CommandRefusal::NotFinite) } else { Ok(commanded) }
+    }
+
+    fn arm(&mut self, now: Time) -> Result<Accepted, Refused> {
+        if self.power != Power::Off {
+            return Err(Refused::AlreadyArmed);
+        }
+        if self.safety.e_stop_pressed {
+            return Err(Refused::EStopPressed);
+        }
+        if !self.safety.causes.is_empty() {
+            return Err(Refused::CauseLatched);
+        }
+        self.require_fresh(now)?;
+        self.power = Power::Arming;
+        Ok(Accepted::Done)
+    }
+
+    fn disarm(&mut self, now: Time) -> Result<Accepted, Refused> {
+        match self.power {
+            Power::Off => Err(Refused::NotArmed),
+            Power::Arming => {
+                self.power = Power::Off;
+                Ok(Accepted::Done)
+            }
+            Power::Disarming(_) => Ok(Accepted::Done),
+            Power::On => {
+                self.power = Power::Disarming(now);
+                self.safety.stop_epoch.0 += 1;
+                self.void_all(now, VoidReason::Disarmed);
+                Ok(Accepted::Done)
+            }
+        }
+    }
+
+    fn reset(&mut self, now: Time) -> Result<Accepted, Refused> {
+        if self.safety.e_stop_pressed {
+            return Err(Refused::EStopPressed);
+        }
+        let causes = self.safety.causes;
+        if causes.mode() >= Some(Mode::Fault) {
+            if causes.contains(Cause::DriverError) || causes.contains(Cause::StateStale) {
+                self.require_fresh(now)?;
+            }
+            if self.power != Power::Off
+                && let Some(group) = self.groups.iter().position(|group| !group.is_at_rest())
+            {
+                return Err(Refused::Moving { group });
+            }
+            self.power = Power::Off;
+        }
+        for cause in causes.iter().filter(|cause| *cause != Cause::Communication) {
+            self.safety.causes.remove(cause);
+        }
+        Ok(Accepted::Done)
+    }
+
+    fn require_fresh(&self, now: Time) -> Result<(), Refused> {
+        match self.stale_group(now) {
+            Some(group) => Err(Refused::StateNotFresh { group }),
+            None if !self.driver_ok => Err(Refused::StateNotFresh { group: 0 }),
+            None => Ok(()),
+        }
+    }
+
+    fn stale_group(&self, now: Time) -> Option<usize> {
+        self.groups.iter().position(|group| {
+            let limit = group.config().read_period * self.config.timeouts.stale_read_periods;
+            group.layout().joints.iter().any(|joint| {
+                self.measured_at[*joint].is_none_or(|measured| now.since(measured) > limit)
+            })
+        })
+    }
+
+    fn stop(&mut self, now: Time, cause: Cause) {
+        if self.safety.causes.insert(cause) {
+            self.safety.stop_epoch.0 += 1;
+            self.stopped_at.get_or_insert(now);
+        }
+        if cause == Cause::Communication {
+            self.healthy_since = None;
+        }
+        // The watchdog has taken the power already; and what is stopped is not switched on.
+        if cause == Cause::LoopStalled || self.power == Power::Arming {
+            self.power = Power::Off;
+        }
+        self.void_all(now, VoidReason::Stopped(cause));
+    }
+
+    fn void_all(&mut self, now: Time, reason: VoidReason) {
+        for slot in 0..LEASE_SLOTS {
+            self.void(slot, now, reason);
+        }
+    }
+
+    fn void(&mut self, slot: usize, now: Time, reason: VoidReason) {
+        let Some(lease) = self.leases[slot].take() else { return };
+        let source = lease.request.source;
+        let voided = VoidedLease { lease: lease.id, source, reason, at: now };
+        for index in lease.request.groups.iter() {
+            let group = &mut self.safety.groups[index];
+            group.owner = None;
+            group.last_void = Some(voided);
+            group.needs_resume |= source == Source::Teleop;
+            self.groups[index].release();
+        }
+        if self.voided.len() < MAX_VOIDED {
+            self.voided.push(voided);
+        }
+    }
+
+    fn slot_of(&self, lease: LeaseId) -> Option<usize> {
+        let slot = slot_for(lease.0);
+        self.leases[slot].is_some_and(|live| live.id == lease).then_some(slot)
+    }
+
+    /// One control tick: judges ages and the measured state, then writes what the actuators get.
+    ///
+    /// `state` is what was read in this tick; `out` is of the same layout. Real-time safe.
+    pub fn cycle(&mut self, now: Time, state: &RobotState, out: &mut ActuatorCommand) {
+        self.safety.cycle += 1;
+        self.safety.stamp = now;
+        self.note_measured(state);
+        let is_powered = matches!(self.power, Power::On | Power::Disarming(_));
+        if is_powered {
+            if self.stale_group(now).is_some() {
+                self.stop(now, Cause::StateStale);
+            } else if self.groups.iter().any(|group| group.is_over_speed(state)) {
+                self.stop(now, Cause::OverSpeed);
+            }
+        }
+        self.expire_leases(now);
+        self.write_groups(now, state, out);
+        self.judge_stillness(now, state);
+        self.clear_communication(now);
+        self.finish_disarming(now);
+        self.publish();
+
+        out.lease = LeaseId::default();
+        out.boot_id = BootId::default();
+        out.seq = self.safety.cycle;
+        out.tick = state.tick;
+        out.valid_for = self.config.period * 2;
+        out.dead_man = false;
+        out.layout_hash = self.config.layout.hash();
+    }
+
+    fn note_measured(&mut self, state: &RobotState) {
+        for (measured, joint) in self.measured_at.iter_mut().zip(&state.joints) {
+            let is_finite = joint.position.is_finite() && joint.velocity.is_finite();
+            if joint.valid && is_finite {
+                *measured = Some(joint.stamp);
+            }
+        }
+    }
+
+    fn expire_leases(&mut self, now: Time) {
+        for slot in 0..LEASE_SLOTS {
+            let Some(lease) = self.leases[slot] else { continue };
+            if now.since(lease.heartbeat_at) > self.config.timeouts.heartbeat {
+                self.stop(now, Cause::Communication);
+            } else if lease.command.is_some_and(|(at, limit)| now.since(at) > limit) {
+                self.void(slot, now, VoidReason::CommandStale);
+            }
+        }
+    }
+
+    fn write_groups(&mut self, now: Time, state: &RobotState, out: &mut ActuatorCommand) {
+        let stopped = self.safety.causes.mode();
+        for (group, safety) in self.groups.iter_mut().zip(&self.safety.groups) {
+            let directive = match (self.power, stopped) {
+                (Power::Off | Power::Arming, _) => Directive::Off,
+                (_, Some(mode)) => Directive::Stop { trusted: mode != Mode::Fault },
+                (Power::Disarming(_), None) => Directive::Stop { trusted: true },
+                (Power::On, None) if safety.owner.is_some() => Directive::Track,
+                (Power::On, None) => Directive::Rest,
+            };
+            group.cycle(now, directive, state, self.config.still_joint_velocity, out);
+        }
+    }
+
+    fn judge_stillness(&mut self, now: Time, state: &RobotState) {
+        for (group, safety) in self.groups.iter().zip(&mut self.safety.groups) {
+            safety.still =
+                group.is_at_rest() && group.is_still(state, self.config.still_joint_velocity);
+        }
+        if self.safety.causes.is_empty() {
+            self.stopped_at = None;
+            return;
+        }
+        let Some(since) = self.stopped_at else { return };
+        let late = |(group, safety): (&Group, &GroupSafety)| {
+            !safety.still && now.since(since) > group.config().still_within
+        };
+        let is_powered = matches!(self.power, Power::On | Power::Disarming(_));
+        if is_powered && self.groups.iter().zip(&self.safety.groups).any(late) {
+            // Judged once per stop: a push long after it is not a failure to stop.
+            self.stop(now, Cause::NotStill);
+            self.stopped_at = None;
+        } else if self.safety.is_still() {
+            self.stopped_at = None;
+        }
+    }
+
+    fn clear_communication(&mut self, now: Time) {
+        if !self.safety.causes.contains(Cause::Communication) {
+            self.healthy_since = None;
+            return;
+        }
+        let is_healthy =
+            self.driver_ok && self.stale_group(now).is_none() && self.safety.is_still();
+        if !is_healthy {
+            self.healthy_since = None;
+            return;
+        }
+        let since = *self.healthy_since.get_or_insert(now);
+        if now.since(since) >= self.config.timeouts.communication_clears {
+            self.safety.causes.remove(Cause::Communication);
+        }
+    }
+
+    fn finish_disarming(&mut self, now: Time) {
+        let Power::Disarming(since) = self.power else { return };
+        let longest = self.groups.iter().map(|group| group.config().still_within).max();
+        let is_late = now.since(since) > longest.unwrap_or(Duration::ZERO);
+        if self.safety.is_still() || is_late {
+            self.power = Power::Off;
+        }
+    }
+
+    fn publish(&mut self) {
+        let at_rest = if self.power == Power::On || matches!(self.power, Power::Disarming(_)) {
+            Mode::Ready
+        } else {
+            Mode::Disarmed
+        };
+        self.safety.mode = self.safety.causes.mode().unwrap_or(at_rest);
+        self.safety.powered = at_rest == Mode::Ready;
+        for (safety, lease) in self.safety.leases.iter_mut().zip(&self.leases) {
+            *safety = lease.map(|lease| lease.id);
+        }
+        for (safety, group) in self.safety.groups.iter_mut().zip(&self.groups) {
+            safety.output = group.output;
+            safety.clamps = group.clamps;
+        }
+    }
+
+    /// How many stops there were.
+    pub fn stop_epoch(&self) -> StopEpoch {
+        self.safety.stop_epoch
+    }
+}
+
+/// The slot of a lease: leases that live at once have different ones.
+pub(crate) fn slot_for(lease: u64) -> usize {
+    (lease % LEASE_SLOTS as u64) as usize
+}
+
+/// How long a command to this group may be followed, apart from its own `valid_for`.
+fn freshness(config: &GateConfig, group: &Group, lease: &Lease) -> Duration {
+    let timeouts = &config.timeouts;
+    let floor = if group.is_velocity_like() {
+        timeouts.velocity_floor
+    } else {
+        timeouts.position_floor
+    };
+    let limit = floor.max(lease.request.command_period * timeouts.missed_periods);
+    if lease.request.source == Source::Teleop { limit.min(timeouts.teleop) } else { limit }
+}

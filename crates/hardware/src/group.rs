@@ -1,0 +1,575 @@
+use std::time::Duration;
+
+use sinew_types::{
+    ActuatorCommand, BaseTwist, GripperCommand, GroupLayout, JointCommand, RobotState, Time,
+};
+
+use crate::axis::{Axis, Clamped};
+use crate::config::{AxisLimits, BaseLimits, GateGroup, GroupLimits, GroupStop, TorqueLimits};
+use crate::refusal::CommandRefusal;
+use crate::safety::{ClampCounts, OutputKind};
+
+/// Base speeds under which it counts as still.
+const STILL_LINEAR_M_S: f64 = 0.02;
+const STILL_ANGULAR_RAD_S: f64 = 0.05;
+
+/// What the gate wants of a group in this cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Directive {
+    /// The drivers are off.
+    Off,
+    /// Follow the newest command.
+    Track,
+    /// Come to rest and hold: nobody commands, but nothing is wrong.
+    Rest,
+    /// The stop profile; feedback may not be trusted.
+    Stop {
+        trusted: bool,
+    },
+}
+
+/// The targets, the last output and the limits of one group.
+pub(crate) struct Group {
+    layout: GroupLayout,
+    config: GateGroup,
+    dt: f64,
+    /// Of the newest command: per joint, per width, or (linear, angular).
+    to: Vec<f64>,
+    /// Feed-forward velocity beside it; NaN where none was given.
+    feed_forward: Vec<f64>,
+    /// Where the targets stood when it came, from where they move on within one command period.
+    from: Vec<f64>,
+    /// Where the targets stood in the last cycle.
+    target: Vec<f64>,
+    /// Newest impedance or effort targets.
+    torque: Vec<JointCommand>,
+    max_force_n: f64,
+    received: Time,
+    command_period: Duration,
+    axes: Vec<Axis>,
+    /// Whether `axes` continue what the actuators were given; false after torque was off.
+    seeded: bool,
+    pub(crate) commanded: bool,
+    pub(crate) output: OutputKind,
+    pub(crate) clamps: ClampCounts,
+}
+
+impl Group {
+    pub(crate) fn new(layout: GroupLayout, config: GateGroup, period: Duration) -> Self {
+        let axes = match &config.limits {
+            GroupLimits::Position(limits) | GroupLimits::Velocity(limits) => limits.len(),
+            GroupLimits::Effort(_) | GroupLimits::Impedance(_) => 0,
+            GroupLimits::Twist(_) => 2,
+            GroupLimits::Gripper { .. } => 1,
+        };
+        let torque = vec![JointCommand::UNUSED; layout.joints.len()];
+        Self {
+            layout,
+            config,
+            dt: period.as_secs_f64(),
+            to: vec![0.0; axes],
+            feed_forward: vec![f64::NAN; axes],
+            from: vec![0.0; axes],
+            target: vec![0.0; axes],
+            torque,
+            max_force_n: f64::NAN,
+            received: Time::ZERO,
+            command_period: period,
+            axes: vec![Axis::default(); axes],
+            seeded: false,
+            commanded: false,
+            output: OutputKind::None,
+            clamps: ClampCounts::default(),
+        }
+    }
+
+    pub(crate) fn layout(&self) -> &GroupLayout {
+        &self.layout
+    }
+
+    pub(crate) fn config(&self) -> &GateGroup {
+        &self.config
+    }
+
+    /// Whether the interface tolerates less silence than positions do.
+    pub(crate) fn is_velocity_like(&self) -> bool {
+        matches!(
+            self.config.limits,
+            GroupLimits::Velocity(_) | GroupLimits::Effort(_) | GroupLimits::Twist(_)
+        )
+    }
+
+    /// Whether the command says anything to this group, and whether it may.
+    pub(crate) fn check(&self, command: &ActuatorCommand) -> Result<bool, CommandRefusal> {
+        match &self.config.limits {
+            GroupLimits::Twist(_) => match command.base {
+                None => Ok(false),
+                Some(twist)
+                    if [twist.linear_x, twist.linear_y, twist.angular_z]
+                        .iter()
+                        .all(|v| v.is_finite()) =>
+                {
+                    Ok(true)
+                }
+                Some(_) => Err(CommandRefusal::NotFinite),
+            },
+            GroupLimits::Gripper { .. } => {
+                let GripperCommand { width_m, max_force_n } = command.grippers[self.layout.gripper];
+                if width_m.is_infinite() || max_force_n.is_infinite() || max_force_n < 0.0 {
+                    return Err(CommandRefusal::NotFinite);
+                }
+                // A force without a width would be followed by nothing.
+                if width_m.is_nan() && !max_force_n.is_nan() {
+                    return Err(CommandRefusal::NotFinite);
+                }
+                Ok(!width_m.is_nan())
+            }
+            limits => self.check_joints(limits, command),
+        }
+    }
+
+    fn check_joints(
+        &self,
+        limits: &GroupLimits,
+        command: &ActuatorCommand,
+    ) -> Result<bool, CommandRefusal> {
+        // Per interface: needed (true), allowed beside it, or not of this group.
+        let [position, velocity, effort, gains] = match limits {
+            GroupLimits::Position(_) => [Some(true), Some(false), None, None],
+            GroupLimits::Velocity(_) => [None, Some(true), None, None],
+            GroupLimits::Effort(_) => [None, None, Some(true), None],
+            _ => [Some(true); 4],
+        };
+        let mut used = 0;
+        for index in &self.layout.joints {
+            let joint = &command.joints[*index];
+            if !joint.is_used() {
+                continue;
+            }
+            used += 1;
+            let values = [
+                (joint.position, position),
+                (joint.velocity, velocity),
+                (joint.effort, effort),
+                (joint.kp, gains),
+                (joint.kd, gains),
+            ];
+            for (value, interface) in values {
+                match interface {
+                    _ if value.is_infinite() => return Err(CommandRefusal::NotFinite),
+                    None if !value.is_nan() => return Err(CommandRefusal::Interface),
+                    Some(true) if value.is_nan() => return Err(CommandRefusal::NotFinite),
+                    _ => {}
+                }
+            }
+            if joint.kp < 0.0 || joint.kd < 0.0 {
+                return Err(CommandRefusal::NotFinite);
+            }
+        }
+        match used {
+            0 => Ok(false),
+            // NaN in one joint's place looks like a joint that is left out.
+            n if n < self.layout.joints.len() => Err(CommandRefusal::NotFinite),
+            _ => Ok(true),
+        }
+    }
+
+    /// Takes the targets of a command that was checked.
+    pub(crate) fn accept(&mut self, command: &ActuatorCommand, now: Time, period: Duration) {
+        self.commanded = true;
+        self.received = now;
+        self.command_period = period;
+        self.from.copy_from_slice(&self.target);
+        match &self.config.limits {
+            GroupLimits::Position(_) => {
+                for (i, index) in self.layout.joints.iter().enumerate() {
+                    self.to[i] = command.joints[*index].position;
+                    self.feed_forward[i] = command.joints[*index].velocity;
+                }
+            }
+            GroupLimits::Velocity(_) => {
+                for (i, index) in self.layout.joints.iter().enumerate() {
+                    self.to[i] = command.joints[*index].velocity;
+                }
+            }
+            GroupLimits::Effort(_) | GroupLimits::Impedance(_) => {
+                for (i, index) in self.layout.joints.iter().enumerate() {
+                    self.torque[i] = command.joints[*index];
+                }
+            }
+            GroupLimits::Twist(_) => {
+                if let Some(twist) = command.base {
+                    self.to[0] = twist.linear_x;
+                    self.to[1] = twist.angular_z;
+                    // A differential drive cannot go sideways.
+                    self.clamps.velocity += u64::from(twist.linear_y != 0.0);
+                }
+            }
+            GroupLimits::Gripper { .. } => {
+                let gripper = command.grippers[self.layout.gripper];
+                self.to[0] = gripper.width_m;
+                self.max_force_n = gripper.max_force_n;
+            }
+        }
+    }
+
+    /// Nobody commands it any more; its set-point stays as it is.
+    pub(crate) fn release(&mut self) {
+        self.commanded = false;
+    }
+
+    /// Whether the measured state is at rest.
+    pub(crate) fn is_still(&self, state: &RobotState, still_joint_velocity: f64) -> bool {
+        if matches!(self.config.limits, GroupLimits::Twist(_))
+            && let Some(base) = state.base.filter(|base| base.valid)
+        {
+            return base.linear_velocity.norm() < STILL_LINEAR_M_S
+                && base.angular_velocity.norm() < STILL_ANGULAR_RAD_S;
+        }
+        self.layout
+            .joints
+            .iter()
+            .all(|joint| state.joints[*joint].velocity.abs() < still_joint_velocity)
+    }
+
+    /// Whether a joint of an impedance or effort group moves faster than allowed.
+    pub(crate) fn is_over_speed(&self, state: &RobotState) -> bool {
+        let (GroupLimits::Effort(limits) | GroupLimits::Impedance(limits)) = &self.config.limits
+        else {
+            return false;
+        };
+        self.layout
+            .joints
+            .iter()
+            .zip(limits)
+            .any(|(joint, limit)| state.joints[*joint].velocity.abs() > limit.max_measured_velocity)
+    }
+
+    /// Whether the set-point is at rest.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        !matches!(self.output, OutputKind::Ramp | OutputKind::Track)
+    }
+
+    /// Decides on this cycle's output and writes it.
+    pub(crate) fn cycle(
+        &mut self,
+        now: Time,
+        directive: Directive,
+        state: &RobotState,
+        still_joint_velocity: f64,
+        out: &mut ActuatorCommand,
+    ) {
+        let directive = match directive {
+            // Effort alone cannot hold a position: without commands such a group follows its profile.
+            Directive::Rest if matches!(self.config.limits, GroupLimits::Effort(_)) => {
+                Directive::Stop { trusted: true }
+            }
+            other => other,
+        };
+        let settle = match (directive, &self.config.stop) {
+            (Directive::Off, _) | (Directive::Stop { .. }, GroupStop::PowerOff) => {
+                self.output = OutputKind::None;
+                self.seeded = false;
+                return self.write_nothing(out);
+            }
+            (Directive::Stop { .. }, GroupStop::Damp) => {
+                self.output = OutputKind::Damp;
+                self.seeded = false;
+                return self.write_damping(out);
+            }
+            (Directive::Stop { trusted: true }, GroupStop::Settle(_)) => true,
+            _ => false,
+        };
+        if !self.seeded {
+            self.seed(state);
+        }
+        let clamped = if directive == Directive::Track && self.commanded {
+            self.output = OutputKind::Track;
+            self.track(now, state)
+        } else {
+            let rests = self.rest(settle, state, still_joint_velocity);
+            self.output = if rests { OutputKind::Hold } else { OutputKind::Ramp };
+            Clamped::default()
+        };
+        self.clamps.position += u64::from(clamped.position);
+        self.clamps.velocity += u64::from(clamped.velocity);
+        self.clamps.acceleration += u64::from(clamped.acceleration);
+        let effort = self.write(state, out);
+        self.clamps.effort += u64::from(effort || clamped.effort);
+    }
+
+    fn seed(&mut self, state: &RobotState) {
+        match &self.config.limits {
+            GroupLimits::Position(_) | GroupLimits::Velocity(_) => {
+                for (axis, joint) in self.axes.iter_mut().zip(&self.layout.joints) {
+                    *axis = Axis::at(state.joints[*joint].position);
+                }
+            }
+            GroupLimits::Twist(_) => self.axes.fill(Axis::default()),
+            GroupLimits::Gripper { .. } => {
+                let gripper = state.grippers[self.layout.gripper];
+                let fingers = self.layout.joints.iter().map(|j| state.joints[*j].position);
+                self.axes[0] =
+                    Axis::at(if gripper.valid { gripper.width_m } else { fingers.sum() });
+                self.max_force_n = f64::NAN;
+            }
+            GroupLimits::Effort(_) | GroupLimits::Impedance(_) => {
+                for (torque, joint) in self.torque.iter_mut().zip(&self.layout.joints) {
+                    // The drive's own gains, until a command says others.
+                    *torque = JointCommand {
+                        velocity: 0.0,
+                        ..JointCommand::position(state.joints[*joint].position)
+                    };
+                }
+            }
+        }
+        self.follow_axes();
+        self.seeded = true;
+    }
+
+    /// The next command's targets start where the set-point is.
+    fn follow_axes(&mut self) {
+        let by_velocity =
+            matches!(self.config.limits, GroupLimits::Velocity(_) | GroupLimits::Twist(_));
+        for (target, axis) in self.target.iter_mut().zip(&self.axes) {
+            *target = if by_velocity { axis.velocity } else { axis.position };
+        }
+        self.from.copy_from_slice(&self.target);
+    }
+
+    fn track(&mut self, now: Time, state: &RobotState) -> Clamped {
+        let dt = self.dt;
+        let period = self.command_period.as_secs_f64().max(dt);
+        let age = now.since(self.received).as_secs_f64();
+        let share = ((age + dt) / period).min(1.0);
+        // With the segment walked through and no newer command, the target rests.
+        let is_moving = age < period - 1e-9;
+        let mut clamped = Clamped::default();
+        match &self.config.limits {
+            GroupLimits::Position(limits) => {
+                for i in 0..self.axes.len() {
+                    let (from, to) = (self.from[i], self.to[i]);
+                    self.target[i] = from + (to - from) * share;
+                    let velocity = match self.feed_forward[i] {
+                        _ if !is_moving => 0.0,
+                        given if !given.is_nan() => given,
+                        _ => (to - from) / period,
+                    };
+                    clamped.merge(track_position(
+                        &mut self.axes[i],
+                        self.target[i],
+                        velocity,
+                        &limits[i],
+                        dt,
+                        period,
+                    ));
+                }
+            }
+            GroupLimits::Gripper { width, .. } => {
+                // A width is a goal, not a point of a trajectory.
+                self.target[0] = self.to[0];
+                clamped.merge(track_position(
+                    &mut self.axes[0],
+                    self.target[0],
+                    0.0,
+                    width,
+                    dt,
+                    f64::INFINITY,
+                ));
+            }
+            GroupLimits::Velocity(limits) => {
+                for (i, joint) in self.layout.joints.iter().enumerate() {
+                    self.axes[i].position = state.joints[*joint].position;
+                    self.target[i] = self.to[i];
+                    clamped.merge(self.axes[i].towards_velocity(self.to[i], &limits[i], dt));
+                }
+            }
+            GroupLimits::Twist(limits) => {
+                for (i, (most, change)) in twist_bounds(limits).into_iter().enumerate() {
+                    let within = self.to[i].clamp(-most, most);
+                    let last = self.axes[i].velocity;
+                    let velocity = within.clamp(last - change * dt, last + change * dt);
+                    self.axes[i].velocity = velocity;
+                    self.target[i] = velocity;
+                    clamped.velocity |= within != self.to[i];
+                    clamped.acceleration |= (within - velocity).abs() > change * period + 1e-9;
+                }
+            }
+            GroupLimits::Effort(_) | GroupLimits::Impedance(_) => {}
+        }
+        clamped
+    }
+
+    /// One cycle towards rest; whether it is reached.
+    fn rest(&mut self, settle: bool, state: &RobotState, still_joint_velocity: f64) -> bool {
+        let dt = self.dt;
+        match &self.config.limits {
+            GroupLimits::Position(limits) => {
+                if settle && let GroupStop::Settle(goal) = &self.config.stop {
+                    for ((axis, limits), goal) in self.axes.iter_mut().zip(limits).zip(goal) {
+                        axis.towards(*goal, 0.0, limits, dt);
+                    }
+                } else {
+                    for (axis, limits) in self.axes.iter_mut().zip(limits) {
+                        axis.ramp(limits, dt);
+                    }
+                }
+            }
+            GroupLimits::Gripper { width, .. } => {
+                if settle && let GroupStop::Settle(goal) = &self.config.stop {
+                    self.axes[0].towards(goal[0], 0.0, width, dt);
+                } else {
+                    self.axes[0].ramp(width, dt);
+                }
+            }
+            GroupLimits::Velocity(limits) => {
+                for (i, joint) in self.layout.joints.iter().enumerate() {
+                    self.axes[i].position = state.joints[*joint].position;
+                    self.axes[i].ramp(&limits[i], dt);
+                }
+            }
+            GroupLimits::Twist(limits) => {
+                for (axis, (_, change)) in self.axes.iter_mut().zip(twist_bounds(limits)) {
+                    let last = axis.velocity;
+                    axis.velocity = 0.0_f64.clamp(last - change * dt, last + change * dt);
+                }
+            }
+            GroupLimits::Effort(_) | GroupLimits::Impedance(_) => {
+                for torque in &mut self.torque {
+                    torque.velocity = 0.0;
+                }
+                return self.is_still(state, still_joint_velocity);
+            }
+        }
+        self.follow_axes();
+        self.axes.iter().all(Axis::is_at_rest)
+    }
+
+    /// Writes the set-point; whether an effort or a force had to be clamped.
+    fn write(&self, state: &RobotState, out: &mut ActuatorCommand) -> bool {
+        let mut clamped = false;
+        match &self.config.limits {
+            GroupLimits::Position(_) => {
+                for (axis, joint) in self.axes.iter().zip(&self.layout.joints) {
+                    out.joints[*joint] = JointCommand::position(axis.position);
+                }
+            }
+            GroupLimits::Velocity(_) => {
+                for (axis, joint) in self.axes.iter().zip(&self.layout.joints) {
+                    out.joints[*joint] =
+                        JointCommand { velocity: axis.velocity, ..JointCommand::UNUSED };
+                }
+            }
+            GroupLimits::Effort(limits) => {
+                for ((wanted, limit), joint) in
+                    self.torque.iter().zip(limits).zip(&self.layout.joints)
+                {
+                    let effort = bounded_effort(wanted.effort, limit, state.joints[*joint].position);
+                    clamped |= effort != wanted.effort;
+                    out.joints[*joint] = JointCommand { effort, ..JointCommand::UNUSED };
+                }
+            }
+            GroupLimits::Impedance(limits) => {
+                for ((wanted, limit), joint) in
+                    self.torque.iter().zip(limits).zip(&self.layout.joints)
+                {
+                    let measured = state.joints[*joint];
+                    let (bounded, was_clamped) =
+                        bounded_impedance(wanted, limit, measured.position, measured.velocity);
+                    clamped |= was_clamped;
+                    out.joints[*joint] = bounded;
+                }
+            }
+            GroupLimits::Twist(_) => {
+                out.base = Some(BaseTwist {
+                    linear_x: self.axes[0].velocity,
+                    linear_y: 0.0,
+                    angular_z: self.axes[1].velocity,
+                });
+            }
+            GroupLimits::Gripper { max_force_n, .. } => {
+                let force = self.max_force_n.min(*max_force_n);
+                clamped |= self.output == OutputKind::Track && self.max_force_n > *max_force_n;
+                out.grippers[self.layout.gripper] = GripperCommand {
+                    width_m: self.axes[0].position,
+                    // `min` drops NaN; no force asked for stays the gripper's own.
+                    max_force_n: if self.max_force_n.is_nan() { f64::NAN } else { force },
+                };
+            }
+        }
+        clamped
+    }
+
+    fn write_nothing(&self, out: &mut ActuatorCommand) {
+        match &self.config.limits {
+            GroupLimits::Twist(_) => out.base = None,
+            GroupLimits::Gripper { .. } => {
+                out.grippers[self.layout.gripper] = GripperCommand::UNUSED;
+            }
+            _ => {
+                for joint in &self.layout.joints {
+                    out.joints[*joint] = JointCommand::UNUSED;
+                }
+            }
+        }
+    }
+
+    fn write_damping(&self, out: &mut ActuatorCommand) {
+        for (joint, last) in self.layout.joints.iter().zip(&self.torque) {
+            out.joints[*joint] =
+                JointCommand { velocity: 0.0, kp: 0.0, kd: last.kd, ..JointCommand::UNUSED };
+        }
+    }
+}
+
+fn track_position(
+    axis: &mut Axis,
+    target: f64,
+    velocity: f64,
+    limits: &AxisLimits,
+    dt: f64,
+    period: f64,
+) -> Clamped {
+    let mut clamped = axis.towards(target, velocity, limits, dt);
+    let lag = (target.max(limits.lower).min(limits.upper) - axis.position).abs();
+    clamped.acceleration = lag > limits.max_acceleration * period * period + 1e-9;
+    clamped
+}
+
+/// (largest speed, largest change of it per second) along x and about z.
+fn twist_bounds(limits: &BaseLimits) -> [(f64, f64); 2] {
+    [
+        (limits.max_linear_m_s, limits.max_linear_acceleration_m_s2),
+        (limits.max_angular_rad_s, limits.max_angular_acceleration_rad_s2),
+    ]
+}
+
+fn bounded_effort(effort: f64, limits: &TorqueLimits, position: f64) -> f64 {
+    let bounded = effort.clamp(-limits.max_effort, limits.max_effort);
+    if (position > limits.upper && bounded > 0.0) || (position < limits.lower && bounded < 0.0) {
+        0.0
+    } else {
+        bounded
+    }
+}
+
+/// The target within its range, and the feed-forward effort such that the predicted torque is within
+/// its bound. Without gains (the drive's own) nothing can be predicted, and only the target is bounded.
+fn bounded_impedance(
+    wanted: &JointCommand,
+    limits: &TorqueLimits,
+    position: f64,
+    velocity: f64,
+) -> (JointCommand, bool) {
+    let mut bounded =
+        JointCommand { position: wanted.position.max(limits.lower).min(limits.upper), ..*wanted };
+    let mut clamped = bounded.position != wanted.position;
+    let predicted = bounded.kp * (bounded.position - position)
+        + bounded.kd * (bounded.velocity - velocity)
+        + bounded.effort;
+    if predicted.abs() > limits.max_effort {
+        bounded.effort += predicted.clamp(-limits.max_effort, limits.max_effort) - predicted;
+        clamped = true;
+    }
+    (bounded, clamped)
+}

@@ -1,0 +1,260 @@
+use std::io;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::mm::MlockAllFlags;
+use rustix::thread::ClockId;
+use rustix::time::Timespec;
+use sinew_types::Time;
+use thread_priority::{
+    RealtimeThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
+};
+
+use crate::control_loop::ControlLoop;
+use crate::error::HardwareError;
+use crate::histogram::LatencyHistogram;
+use crate::interface::EmergencyStop;
+use crate::link::LoopMonitor;
+
+/// How a loop is run in real time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealTimeConfig {
+    /// SCHED_FIFO priority, 1 to 99, tried for; none leaves the thread as it is.
+    pub fifo_priority: Option<u8>,
+    /// Whether the process' memory is to be kept from being paged out.
+    pub lock_memory: bool,
+    /// A tick that takes longer has the watchdog stop the actuators.
+    pub stall_timeout: Duration,
+    /// The same while the driver is being activated or deactivated.
+    pub transition_timeout: Duration,
+}
+
+impl Default for RealTimeConfig {
+    fn default() -> Self {
+        Self {
+            fifo_priority: Some(80),
+            lock_memory: true,
+            stall_timeout: Duration::from_millis(200),
+            transition_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What the control thread has measured; read from any thread.
+#[derive(Debug, Default)]
+pub struct LoopStats {
+    /// Ticks run.
+    pub ticks: AtomicU64,
+    /// Deadlines that had passed already, and were skipped.
+    pub missed: AtomicU64,
+    /// Times that the watchdog stopped the actuators.
+    pub stalls: AtomicU64,
+    /// Whether the thread runs under SCHED_FIFO.
+    pub is_fifo: AtomicBool,
+    /// Whether memory is locked.
+    pub is_memory_locked: AtomicBool,
+    /// From a tick's deadline to its start.
+    pub lateness: LatencyHistogram,
+    /// From a tick's start to its end.
+    pub work: LatencyHistogram,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    stop: AtomicBool,
+    done: AtomicBool,
+    /// When the last tick ended, ns; zero before the first.
+    alive_ns: AtomicU64,
+    stats: LoopStats,
+}
+
+/// A [`ControlLoop`] on a thread of its own, with absolute deadlines, and a watchdog thread beside it.
+///
+/// Deadlines that were missed are skipped and counted, never made up for. With a driver on real hardware
+/// `now` is the machine's monotonic clock ([`monotonic_now`]); with a simulated one it is simulated time,
+/// which advances by one period each tick. Dropping it stops the robot as [`RealTimeRunner::stop`] does.
+pub struct RealTimeRunner {
+    shared: Arc<Shared>,
+    control: Option<JoinHandle<ControlLoop>>,
+    watchdog: Option<JoinHandle<()>>,
+}
+
+/// The machine's monotonic clock: that of a loop on real hardware.
+pub fn monotonic_now() -> Time {
+    let now = rustix::time::clock_gettime(ClockId::Monotonic);
+    Time::from_nanos(now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs())
+}
+
+impl RealTimeRunner {
+    /// Starts both threads.
+    ///
+    /// Priority and memory lock are tried for; [`LoopStats`] tells whether they were given.
+    ///
+    /// # Errors
+    /// [`HardwareError::Spawn`].
+    pub fn spawn(
+        control: ControlLoop,
+        emergency_stop: Box<dyn EmergencyStop>,
+        config: RealTimeConfig,
+    ) -> Result<Self, HardwareError> {
+        let shared = Arc::new(Shared::default());
+        let monitor = control.monitor();
+        let spawned = |source: io::Error| HardwareError::Spawn { source };
+        let watchdog = {
+            let (shared, config) = (Arc::clone(&shared), config.clone());
+            std::thread::Builder::new()
+                .name("sinew-watchdog".into())
+                .spawn(move || watch(&shared, &monitor, emergency_stop, &config))
+                .map_err(spawned)?
+        };
+        let mut this = Self { shared, control: None, watchdog: Some(watchdog) };
+        let shared = Arc::clone(&this.shared);
+        let thread = std::thread::Builder::new()
+            .name("sinew-control".into())
+            .spawn(move || {
+                let control = run(control, &shared, &config);
+                shared.done.store(true, Ordering::SeqCst);
+                control
+            })
+            .map_err(spawned)?;
+        this.control = Some(thread);
+        Ok(this)
+    }
+
+    /// What was measured so far.
+    pub fn stats(&self) -> &LoopStats {
+        &self.shared.stats
+    }
+
+    /// Whether the control thread runs.
+    pub fn is_running(&self) -> bool {
+        !self.shared.done.load(Ordering::SeqCst)
+    }
+
+    /// Brings the robot to rest, switches the driver off, ends both threads and gives the loop back;
+    /// none if the control thread had panicked, in which case the watchdog has stopped the actuators.
+    pub fn stop(mut self) -> Option<ControlLoop> {
+        self.join()
+    }
+
+    fn join(&mut self) -> Option<ControlLoop> {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        let control = self.control.take().and_then(|thread| thread.join().ok());
+        // Without a control thread (it panicked, or never started) nothing else ends the watchdog.
+        self.shared.done.store(true, Ordering::SeqCst);
+        if let Some(watchdog) = self.watchdog.take() {
+            // It can only have panicked in the driver's stop; there is nothing left to be done.
+            let _ = watchdog.join();
+        }
+        control
+    }
+}
+
+impl Drop for RealTimeRunner {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+fn run(mut control: ControlLoop, shared: &Shared, config: &RealTimeConfig) -> ControlLoop {
+    let stats = &shared.stats;
+    prepare_thread(stats, config);
+    let period = control.period();
+    let mut deadline = monotonic_now();
+    let mut simulated = Time::ZERO;
+    let mut shutdown: Option<u64> = None;
+    // Long enough for any stop profile (at most 30 s), then it is switched off anyway.
+    let longest_ticks = Duration::from_secs(31).as_nanos() / period.as_nanos().max(1);
+    loop {
+        let started = monotonic_now();
+        stats.lateness.record(started.since(deadline));
+        let now = if control.is_simulated() { simulated } else { started };
+        if shared.stop.load(Ordering::SeqCst) && shutdown.is_none() {
+            control.begin_shutdown(now);
+            shutdown = Some(0);
+        }
+        control.tick(now);
+        simulated += period;
+        let ended = monotonic_now();
+        stats.work.record(ended.since(started));
+        stats.ticks.fetch_add(1, Ordering::Relaxed);
+        shared.alive_ns.store(ended.as_nanos(), Ordering::SeqCst);
+        if let Some(ticks) = &mut shutdown {
+            *ticks += 1;
+            if !control.is_active() || u128::from(*ticks) > longest_ticks {
+                control.deactivate();
+                return control;
+            }
+        }
+        deadline += period;
+        if ended >= deadline {
+            let behind = ended.since(deadline).as_nanos() / period.as_nanos().max(1) + 1;
+            let behind = u32::try_from(behind).unwrap_or(u32::MAX);
+            stats.missed.fetch_add(u64::from(behind), Ordering::Relaxed);
+            deadline += period * behind;
+        }
+        sleep_until(deadline);
+    }
+}
+
+fn prepare_thread(stats: &LoopStats, config: &RealTimeConfig) {
+    // Each may be forbidden to this user; the loop runs anyway, and the stats tell.
+    let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+    if config.lock_memory {
+        let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE;
+        let locked = rustix::mm::mlockall(flags).is_ok();
+        stats.is_memory_locked.store(locked, Ordering::SeqCst);
+    }
+    if let Some(priority) = config.fifo_priority
+        && let Ok(value) = ThreadPriorityValue::try_from(priority)
+    {
+        let fifo = thread_priority::set_thread_priority_and_policy(
+            thread_priority::thread_native_id(),
+            ThreadPriority::Crossplatform(value),
+            ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo),
+        );
+        stats.is_fifo.store(fifo.is_ok(), Ordering::SeqCst);
+    }
+}
+
+fn sleep_until(deadline: Time) {
+    let ns = deadline.as_nanos();
+    let request = Timespec {
+        tv_sec: i64::try_from(ns / 1_000_000_000).unwrap_or(i64::MAX),
+        tv_nsec: i64::try_from(ns % 1_000_000_000).unwrap_or(0),
+    };
+    // A signal may end the sleep early; the deadline stays.
+    while let Err(rustix::io::Errno::INTR) =
+        rustix::thread::clock_nanosleep_absolute(ClockId::Monotonic, &request)
+    {}
+}
+
+fn watch(
+    shared: &Shared,
+    monitor: &LoopMonitor,
+    mut emergency_stop: Box<dyn EmergencyStop>,
+    config: &RealTimeConfig,
+) {
+    let pause = (config.stall_timeout / 10).max(Duration::from_millis(1));
+    // The tick after which the actuators were stopped last: once per stall is enough.
+    let mut stopped_after = None;
+    while !shared.done.load(Ordering::SeqCst) {
+        std::thread::sleep(pause);
+        let alive = shared.alive_ns.load(Ordering::SeqCst);
+        let limit = if monitor.in_transition.load(Ordering::SeqCst) {
+            config.transition_timeout
+        } else {
+            config.stall_timeout
+        };
+        let is_stalled = alive != 0 && monotonic_now().since(Time::from_nanos(alive)) > limit;
+        if is_stalled && stopped_after != Some(alive) && !shared.done.load(Ordering::SeqCst) {
+            stopped_after = Some(alive);
+            emergency_stop.stop();
+            monitor.stalled.store(true, Ordering::SeqCst);
+            shared.stats.stalls.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
