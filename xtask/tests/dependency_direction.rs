@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -126,6 +126,10 @@ const RULES: &[Rule] = &[
 struct Graph {
     names: BTreeMap<PackageId, String>,
     edges: BTreeMap<PackageId, Vec<PackageId>>,
+    /// Per member: what its programs are linked from, tests included.
+    test_edges: BTreeMap<PackageId, Vec<PackageId>>,
+    /// Source file of each package's build script.
+    build_scripts: BTreeMap<PackageId, PathBuf>,
     members: Vec<PackageId>,
 }
 
@@ -139,14 +143,26 @@ impl Graph {
     fn load() -> Self {
         let metadata = metadata();
         let names = metadata.packages.iter().map(|p| (p.id.clone(), p.name.to_string())).collect();
-        let resolve = metadata.resolve.as_ref().unwrap();
-        let edges = resolve.nodes.iter().map(|node| {
+        let mut edges = BTreeMap::new();
+        let mut test_edges = BTreeMap::new();
+        for node in &metadata.resolve.as_ref().unwrap().nodes {
             let built_from = node.deps.iter().filter(|dependency| {
                 dependency.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development)
             });
-            (node.id.clone(), built_from.map(|dependency| dependency.pkg.clone()).collect())
+            edges.insert(node.id.clone(), built_from.map(|other| other.pkg.clone()).collect());
+            test_edges.insert(node.id.clone(), node.dependencies.clone());
+        }
+        let scripts = metadata.packages.iter().filter_map(|package| {
+            let script = package.targets.iter().find(|target| target.is_custom_build())?;
+            Some((package.id.clone(), script.src_path.clone().into_std_path_buf()))
         });
-        Self { names, edges: edges.collect(), members: metadata.workspace_members.clone() }
+        Self {
+            names,
+            edges,
+            test_edges,
+            build_scripts: scripts.collect(),
+            members: metadata.workspace_members.clone(),
+        }
     }
 
     fn name(&self, id: &PackageId) -> &str {
@@ -255,4 +271,21 @@ fn a_forbidden_crate_is_found_where_there_is_one() {
     let simulator = graph.members.iter().find(|id| graph.name(id) == "sinew-driver-sim").unwrap();
     let chain = graph.chain(simulator, "mujoco-rs").unwrap();
     assert_eq!(chain, ["sinew-driver-sim", "mujoco-rs"]);
+}
+
+#[test]
+fn programs_on_mujoco_carry_its_folder() {
+    let graph = Graph::of_workspace();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/drivers/sim/build.rs");
+    let script = script.canonicalize().unwrap();
+    for id in &graph.members {
+        let mut linked = graph.test_edges[id].iter();
+        let on_mujoco = linked.any(|other| graph.chain(other, "mujoco-rs").is_some());
+        let own = graph.build_scripts.get(id).and_then(|path| path.canonicalize().ok());
+        assert!(
+            !on_mujoco || own.as_ref() == Some(&script),
+            "{} links MuJoCo: it needs build = <path to crates/drivers/sim/build.rs>",
+            graph.name(id)
+        );
+    }
 }
