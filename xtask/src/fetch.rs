@@ -69,7 +69,8 @@ pub(crate) fn clean_up(workspace: &Workspace) -> io::Result<()> {
     for entry in fs::read_dir(workspace.native())? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(SCRATCH_PREFIX) {
-            fs::remove_dir_all(entry.path())?;
+            // A pip that outlived its killed set-up may still write there; the next run removes it.
+            fs::remove_dir_all(entry.path()).ok();
         }
     }
     Ok(())
