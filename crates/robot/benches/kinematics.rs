@@ -26,7 +26,9 @@ fn kinematics(criterion: &mut Criterion) {
     });
     let mut jacobian = chain.new_jacobian();
     criterion.bench_function("jacobian, arm", |bench| {
-        bench.iter(|| chain.jacobian(black_box(ready), &mut jacobian).expect("one position per joint"));
+        bench.iter(|| {
+            chain.jacobian(black_box(ready), &mut jacobian).expect("one position per joint")
+        });
     });
 
     let mut random = ChaCha8Rng::seed_from_u64(3);
@@ -37,7 +39,9 @@ fn kinematics(criterion: &mut Criterion) {
                     .limits()
                     .zip(ready)
                     .map(|(limits, near)| match spread {
-                        spread if spread > 0.0 => limits.clamp(near + random.random_range(-spread..=spread)),
+                        spread if spread > 0.0 => {
+                            limits.clamp(near + random.random_range(-spread..=spread))
+                        }
                         _ => random.random_range(limits.lower..=limits.upper),
                     })
                     .collect();
@@ -45,12 +49,16 @@ fn kinematics(criterion: &mut Criterion) {
             })
             .collect()
     };
-    for (name, targets) in [("inverse kinematics, near by", targets(0.2)), ("inverse kinematics, anywhere", targets(0.0))] {
+    for (name, targets) in [
+        ("inverse kinematics, near by", targets(0.2)),
+        ("inverse kinematics, anywhere", targets(0.0)),
+    ] {
         let mut solver = IkSolver::new(chain.clone(), IkOptions::default());
         let mut solution = [0.0; 6];
         let mut next = targets.iter().cycle();
         criterion.bench_function(name, |bench| {
-            bench.iter(|| next.next().map(|target| solver.solve_into(target, ready, &mut solution)));
+            bench
+                .iter(|| next.next().map(|target| solver.solve_into(target, ready, &mut solution)));
         });
     }
 }

@@ -50,9 +50,9 @@ impl Chain {
         let mut current = model.link_index(tool_frame)?;
         while current != base {
             path.push(current);
-            current = model.links()[current]
-                .parent
-                .ok_or_else(|| no_chain(format!("`{base_frame}` is not an ancestor of `{tool_frame}`")))?;
+            current = model.links()[current].parent.ok_or_else(|| {
+                no_chain(format!("`{base_frame}` is not an ancestor of `{tool_frame}`"))
+            })?;
         }
         let mut segments = Vec::new();
         let mut before = Isometry3::identity();
@@ -79,7 +79,12 @@ impl Chain {
         if segments.is_empty() {
             return Err(no_chain("no joint lies between them".to_owned()));
         }
-        Ok(Self { base_frame: base_frame.to_owned(), tool_frame: tool_frame.to_owned(), segments, last_from_tool: before })
+        Ok(Self {
+            base_frame: base_frame.to_owned(),
+            tool_frame: tool_frame.to_owned(),
+            segments,
+            last_from_tool: before,
+        })
     }
 
     /// Number of joints.
@@ -116,7 +121,12 @@ impl Chain {
         let mut pose = Isometry3::identity();
         for (segment, position) in self.segments.iter().zip(positions) {
             pose *= segment.before;
-            pose *= joint_motion(segment.kind, &segment.axis, &segment.anchor_m, position - segment.zero);
+            pose *= joint_motion(
+                segment.kind,
+                &segment.axis,
+                &segment.anchor_m,
+                position - segment.zero,
+            );
         }
         Ok(pose * self.last_from_tool)
     }
@@ -130,7 +140,11 @@ impl Chain {
     ///
     /// # Errors
     /// [`RobotError::Length`] if `positions` or `jacobian` has the wrong size.
-    pub fn jacobian(&self, positions: &[f64], jacobian: &mut Jacobian) -> Result<Isometry3<f64>, RobotError> {
+    pub fn jacobian(
+        &self,
+        positions: &[f64],
+        jacobian: &mut Jacobian,
+    ) -> Result<Isometry3<f64>, RobotError> {
         self.check_length("positions", positions.len())?;
         self.check_length("columns of the Jacobian", jacobian.ncols())?;
         // First pass: each column holds a point on the joint's axis above the direction of the axis.
@@ -142,7 +156,12 @@ impl Chain {
             let mut column = jacobian.column_mut(column);
             column.fixed_rows_mut::<3>(0).copy_from(&anchor.coords);
             column.fixed_rows_mut::<3>(3).copy_from(&axis);
-            pose *= joint_motion(segment.kind, &segment.axis, &segment.anchor_m, position - segment.zero);
+            pose *= joint_motion(
+                segment.kind,
+                &segment.axis,
+                &segment.anchor_m,
+                position - segment.zero,
+            );
         }
         pose *= self.last_from_tool;
         // Second pass: now that the tool is known, the velocity that each joint gives it.
@@ -162,6 +181,10 @@ impl Chain {
     }
 
     fn check_length(&self, what: &'static str, actual: usize) -> Result<(), RobotError> {
-        if actual == self.dof() { Ok(()) } else { Err(RobotError::Length { what, expected: self.dof(), actual }) }
+        if actual == self.dof() {
+            Ok(())
+        } else {
+            Err(RobotError::Length { what, expected: self.dof(), actual })
+        }
     }
 }

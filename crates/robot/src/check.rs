@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::config::{BaseConfig, CommandInterface, DiffDriveConfig, GroupConfig, LimitProfile, RobotConfig, StopAction};
+use crate::config::{
+    BaseConfig, CommandInterface, DiffDriveConfig, GroupConfig, LimitProfile, RobotConfig,
+    StopAction,
+};
 use crate::error::{RobotError, list};
 use crate::tree::{Joint, JointKind, JointLimits, Tree};
 
@@ -24,8 +27,18 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn error(&self, field: impl Into<String>, value: impl Into<String>, allowed: impl Into<String>) -> RobotError {
-        RobotError::Field { path: self.path.to_owned(), field: field.into(), value: value.into(), allowed: allowed.into() }
+    fn error(
+        &self,
+        field: impl Into<String>,
+        value: impl Into<String>,
+        allowed: impl Into<String>,
+    ) -> RobotError {
+        RobotError::Field {
+            path: self.path.to_owned(),
+            field: field.into(),
+            value: value.into(),
+            allowed: allowed.into(),
+        }
     }
 
     fn positive(&self, field: &str, name: &str, value: f64) -> Result<(), RobotError> {
@@ -66,10 +79,18 @@ impl Check<'_> {
         let plain = characters.next().is_some_and(|first| first.is_ascii_lowercase())
             && characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         if !plain {
-            return Err(self.error("name", format!("`{}`", config.name), "a lower-case letter, then lower-case letters, digits, _"));
+            return Err(self.error(
+                "name",
+                format!("`{}`", config.name),
+                "a lower-case letter, then lower-case letters, digits, _",
+            ));
         }
         if !(1..=1000).contains(&config.control_rate_hz) {
-            return Err(self.error("control_rate_hz", config.control_rate_hz.to_string(), "1 to 1000"));
+            return Err(self.error(
+                "control_rate_hz",
+                config.control_rate_hz.to_string(),
+                "1 to 1000",
+            ));
         }
         if config.groups.is_empty() {
             return Err(self.error("groups", "none", "one group or more"));
@@ -84,7 +105,9 @@ impl Check<'_> {
         for (name, limits) in &self.config.joint_limits {
             let field = format!("joint_limits.{name}");
             let joint = self.joint(&field, name)?;
-            for (key, value) in [("max_velocity", limits.max_velocity), ("max_effort", limits.max_effort)] {
+            for (key, value) in
+                [("max_velocity", limits.max_velocity), ("max_effort", limits.max_effort)]
+            {
                 if let Some(value) = value {
                     self.positive(&field, key, value)?;
                 }
@@ -92,12 +115,20 @@ impl Check<'_> {
             for (key, value) in [("lower", limits.lower), ("upper", limits.upper)] {
                 let Some(value) = value else { continue };
                 if joint.kind == JointKind::Continuous || !joint.limits.contains(value) {
-                    return Err(self.error(format!("{field}.{key}"), value.to_string(), range(joint)));
+                    return Err(self.error(
+                        format!("{field}.{key}"),
+                        value.to_string(),
+                        range(joint),
+                    ));
                 }
             }
             let JointLimits { lower, upper, .. } = self.limits(joint);
             if lower >= upper {
-                return Err(self.error(&field, format!("lower {lower} is not below upper {upper}"), range(joint)));
+                return Err(self.error(
+                    &field,
+                    format!("lower {lower} is not below upper {upper}"),
+                    range(joint),
+                ));
             }
         }
         Ok(())
@@ -109,8 +140,11 @@ impl Check<'_> {
         if let Some(narrower) = self.config.joint_limits.get(&joint.name) {
             limits.lower = narrower.lower.unwrap_or(limits.lower);
             limits.upper = narrower.upper.unwrap_or(limits.upper);
-            limits.max_velocity = narrower.max_velocity.map_or(limits.max_velocity, |value| value.min(limits.max_velocity));
-            limits.max_effort = narrower.max_effort.map_or(limits.max_effort, |value| value.min(limits.max_effort));
+            limits.max_velocity = narrower
+                .max_velocity
+                .map_or(limits.max_velocity, |value| value.min(limits.max_velocity));
+            limits.max_effort =
+                narrower.max_effort.map_or(limits.max_effort, |value| value.min(limits.max_effort));
         }
         limits
     }
@@ -134,7 +168,10 @@ impl Check<'_> {
             }
             let rate = group.rw_rate_hz;
             if rate == 0 || !self.config.control_rate_hz.is_multiple_of(rate) {
-                let allowed = format!("a divisor of control_rate_hz, which is {}", self.config.control_rate_hz);
+                let allowed = format!(
+                    "a divisor of control_rate_hz, which is {}",
+                    self.config.control_rate_hz
+                );
                 return Err(self.error(format!("{field}.rw_rate_hz"), rate.to_string(), allowed));
             }
             self.limit_profile(&field, group)?;
@@ -169,8 +206,16 @@ impl Check<'_> {
                 let field = format!("{limits}.twist");
                 self.positive(&field, "max_linear_m_s", limit.max_linear_m_s)?;
                 self.positive(&field, "max_angular_rad_s", limit.max_angular_rad_s)?;
-                self.positive(&field, "max_linear_acceleration_m_s2", limit.max_linear_acceleration_m_s2)?;
-                self.positive(&field, "max_angular_acceleration_rad_s2", limit.max_angular_acceleration_rad_s2)?;
+                self.positive(
+                    &field,
+                    "max_linear_acceleration_m_s2",
+                    limit.max_linear_acceleration_m_s2,
+                )?;
+                self.positive(
+                    &field,
+                    "max_angular_acceleration_rad_s2",
+                    limit.max_angular_acceleration_rad_s2,
+                )?;
                 ("twist", &[CommandInterface::Twist])
             }
         };
@@ -180,7 +225,11 @@ impl Check<'_> {
                 CommandInterface::Impedance | CommandInterface::Effort => "impedance",
                 CommandInterface::Twist => "twist",
             };
-            return Err(self.error(limits, format!("`{profile}` for the command interface {:?}", group.command), allowed));
+            return Err(self.error(
+                limits,
+                format!("`{profile}` for the command interface {:?}", group.command),
+                allowed,
+            ));
         }
         for name in &group.joints {
             let joint = self.joint(field, name)?;
@@ -214,8 +263,13 @@ impl Check<'_> {
             current = link.parent.map(|parent| &links[parent]);
         }
         if current.is_none() {
-            let value = format!("`{}` is not an ancestor of `{}`", chain.base_frame, chain.tool_frame);
-            return Err(self.error(format!("{field}.chain"), value, "a base_frame above the tool_frame"));
+            let value =
+                format!("`{}` is not an ancestor of `{}`", chain.base_frame, chain.tool_frame);
+            return Err(self.error(
+                format!("{field}.chain"),
+                value,
+                "a base_frame above the tool_frame",
+            ));
         }
         joints.reverse();
         if !joints.iter().map(|joint| &joint.name).eq(&group.joints) {
@@ -226,7 +280,11 @@ impl Check<'_> {
             ));
         }
         if let Some(joint) = joints.iter().find(|joint| joint.mimic.is_some()) {
-            return Err(self.error(format!("{field}.chain"), format!("`{}` mimics another joint", joint.name), "joints that move by themselves"));
+            return Err(self.error(
+                format!("{field}.chain"),
+                format!("`{}` mimics another joint", joint.name),
+                "joints that move by themselves",
+            ));
         }
         Ok(())
     }
@@ -237,7 +295,11 @@ impl Check<'_> {
         self.positive(&field, "max_width_m", gripper.max_width_m)?;
         self.positive(&field, "max_force_n", gripper.max_force_n)?;
         if !(gripper.tip_beyond_tool_m >= 0.0 && gripper.tip_beyond_tool_m.is_finite()) {
-            return Err(self.error(format!("{field}.tip_beyond_tool_m"), gripper.tip_beyond_tool_m.to_string(), "0 or more"));
+            return Err(self.error(
+                format!("{field}.tip_beyond_tool_m"),
+                gripper.tip_beyond_tool_m.to_string(),
+                "0 or more",
+            ));
         }
         let mut opening = 0.0;
         let mut effort = f64::INFINITY;
@@ -251,10 +313,18 @@ impl Check<'_> {
             effort = effort.min(self.limits(joint).max_effort);
         }
         if gripper.max_width_m > opening + 1e-9 {
-            return Err(self.error(format!("{field}.max_width_m"), gripper.max_width_m.to_string(), format!("up to {opening}, the fingers' travel")));
+            return Err(self.error(
+                format!("{field}.max_width_m"),
+                gripper.max_width_m.to_string(),
+                format!("up to {opening}, the fingers' travel"),
+            ));
         }
         if gripper.max_force_n > effort + 1e-9 {
-            return Err(self.error(format!("{field}.max_force_n"), gripper.max_force_n.to_string(), format!("up to {effort}, the fingers' effort limit")));
+            return Err(self.error(
+                format!("{field}.max_force_n"),
+                gripper.max_force_n.to_string(),
+                format!("up to {effort}, the fingers' effort limit"),
+            ));
         }
         Ok(())
     }
@@ -265,14 +335,22 @@ impl Check<'_> {
             let field = format!("{field}.configurations.{name}");
             if !positions.keys().eq(joints.iter().copied()) {
                 let value = format!("names [{}]", list(positions.keys().map(String::as_str)));
-                return Err(self.error(field, value, format!("exactly [{}]", group.joints.join(", "))));
+                return Err(self.error(
+                    field,
+                    value,
+                    format!("exactly [{}]", group.joints.join(", ")),
+                ));
             }
             for (name, &position) in positions {
                 let field = format!("{field}.{name}");
                 let joint = self.joint(&field, name)?;
                 let limits = self.limits(joint);
                 if !(position.is_finite() && limits.contains(position)) {
-                    return Err(self.error(field, position.to_string(), format!("{} to {}", limits.lower, limits.upper)));
+                    return Err(self.error(
+                        field,
+                        position.to_string(),
+                        format!("{} to {}", limits.lower, limits.upper),
+                    ));
                 }
             }
         }
@@ -280,14 +358,22 @@ impl Check<'_> {
             && !group.configurations.contains_key(configuration)
         {
             let known = list(group.configurations.keys().map(String::as_str));
-            return Err(self.error(format!("{field}.stop.action.settle.configuration"), format!("`{configuration}`"), known));
+            return Err(self.error(
+                format!("{field}.stop.action.settle.configuration"),
+                format!("`{configuration}`"),
+                known,
+            ));
         }
         Ok(())
     }
 
     fn base(&self) -> Result<(), RobotError> {
-        let twist: Vec<(&String, &GroupConfig)> =
-            self.config.groups.iter().filter(|(_, group)| group.command == CommandInterface::Twist).collect();
+        let twist: Vec<(&String, &GroupConfig)> = self
+            .config
+            .groups
+            .iter()
+            .filter(|(_, group)| group.command == CommandInterface::Twist)
+            .collect();
         if self.tree.free_root && self.config.base != BaseConfig::Floating {
             return Err(self.error("base", "the robot's root has a free joint", "floating"));
         }
@@ -304,21 +390,37 @@ impl Check<'_> {
         }
     }
 
-    fn diff_drive(&self, drive: &DiffDriveConfig, twist: &[(&String, &GroupConfig)]) -> Result<(), RobotError> {
+    fn diff_drive(
+        &self,
+        drive: &DiffDriveConfig,
+        twist: &[(&String, &GroupConfig)],
+    ) -> Result<(), RobotError> {
         let field = "base.planar_diff_drive";
         self.positive(field, "wheel_radius_m", drive.wheel_radius_m)?;
         self.positive(field, "wheel_separation_m", drive.wheel_separation_m)?;
         self.positive(field, "footprint_radius_m", drive.footprint_radius_m)?;
         self.positive(field, "tucked_radius_m", drive.tucked_radius_m)?;
         if drive.tucked_radius_m < drive.footprint_radius_m {
-            let allowed = format!("footprint_radius_m, which is {}, or more", drive.footprint_radius_m);
-            return Err(self.error(format!("{field}.tucked_radius_m"), drive.tucked_radius_m.to_string(), allowed));
+            let allowed =
+                format!("footprint_radius_m, which is {}, or more", drive.footprint_radius_m);
+            return Err(self.error(
+                format!("{field}.tucked_radius_m"),
+                drive.tucked_radius_m.to_string(),
+                allowed,
+            ));
         }
-        let wheels = [("left_wheel_joint", &drive.left_wheel_joint), ("right_wheel_joint", &drive.right_wheel_joint)];
+        let wheels = [
+            ("left_wheel_joint", &drive.left_wheel_joint),
+            ("right_wheel_joint", &drive.right_wheel_joint),
+        ];
         for (key, name) in wheels {
             let joint = self.joint(format!("{field}.{key}"), name)?;
             if joint.kind != JointKind::Continuous {
-                return Err(self.error(format!("{field}.{key}"), format!("`{name}` is {}", joint.kind.as_str()), "a continuous joint"));
+                return Err(self.error(
+                    format!("{field}.{key}"),
+                    format!("`{name}` is {}", joint.kind.as_str()),
+                    "a continuous joint",
+                ));
             }
         }
         let expected: BTreeSet<&String> = wheels.iter().map(|(_, name)| *name).collect();
@@ -327,9 +429,16 @@ impl Check<'_> {
             [(name, group)] => Err(self.error(
                 format!("groups.{name}.joints"),
                 format!("[{}] with the command interface twist", group.joints.join(", ")),
-                format!("[{}, {}], the wheels of the base", drive.left_wheel_joint, drive.right_wheel_joint),
+                format!(
+                    "[{}, {}], the wheels of the base",
+                    drive.left_wheel_joint, drive.right_wheel_joint
+                ),
             )),
-            groups => Err(self.error("groups", format!("{} groups with the command interface twist", groups.len()), "one, of both wheels")),
+            groups => Err(self.error(
+                "groups",
+                format!("{} groups with the command interface twist", groups.len()),
+                "one, of both wheels",
+            )),
         }
     }
 
@@ -342,16 +451,28 @@ impl Check<'_> {
         for (index, camera) in sensors.cameras.iter().enumerate() {
             let field = format!("sensors.cameras[{index}]");
             if camera.name.is_empty() || !names.insert(&camera.name) {
-                return Err(self.error(format!("{field}.name"), format!("`{}`", camera.name), "a name of its own for each camera"));
+                return Err(self.error(
+                    format!("{field}.name"),
+                    format!("`{}`", camera.name),
+                    "a name of its own for each camera",
+                ));
             }
             self.frame(format!("{field}.optical_frame"), &camera.optical_frame)?;
             for (key, value) in [("width_px", camera.width_px), ("height_px", camera.height_px)] {
                 if !(16..=4096).contains(&value) {
-                    return Err(self.error(format!("{field}.{key}"), value.to_string(), "16 to 4096"));
+                    return Err(self.error(
+                        format!("{field}.{key}"),
+                        value.to_string(),
+                        "16 to 4096",
+                    ));
                 }
             }
             if !(camera.fov_y_rad > 0.0 && camera.fov_y_rad < std::f64::consts::PI) {
-                return Err(self.error(format!("{field}.fov_y_rad"), camera.fov_y_rad.to_string(), "above 0 and below pi"));
+                return Err(self.error(
+                    format!("{field}.fov_y_rad"),
+                    camera.fov_y_rad.to_string(),
+                    "above 0 and below pi",
+                ));
             }
         }
         Ok(())
@@ -361,6 +482,9 @@ impl Check<'_> {
 fn range(joint: &Joint) -> String {
     match joint.kind {
         JointKind::Continuous => "no position limit: the joint is continuous".to_owned(),
-        _ => format!("within the joint's own limits, {} to {}", joint.limits.lower, joint.limits.upper),
+        _ => format!(
+            "within the joint's own limits, {} to {}",
+            joint.limits.lower, joint.limits.upper
+        ),
     }
 }

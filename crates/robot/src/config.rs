@@ -188,7 +188,11 @@ pub struct StopProfile {
     /// What is commanded.
     pub action: StopAction,
     /// Time after which the group must be still, above 0 up to 30 s.
-    #[serde(rename = "still_within_s", deserialize_with = "read_seconds", serialize_with = "write_seconds")]
+    #[serde(
+        rename = "still_within_s",
+        deserialize_with = "read_seconds",
+        serialize_with = "write_seconds"
+    )]
     pub still_within: Duration,
 }
 
@@ -268,7 +272,9 @@ fn read_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, 
     if seconds > 0.0 && seconds <= 30.0 {
         Ok(Duration::from_secs_f64(seconds))
     } else {
-        Err(serde::de::Error::custom(format!("still_within_s: {seconds}; allowed: above 0 up to 30")))
+        Err(serde::de::Error::custom(format!(
+            "still_within_s: {seconds}; allowed: above 0 up to 30"
+        )))
     }
 }
 

@@ -93,7 +93,9 @@ pub struct IkSolution {
 #[non_exhaustive]
 pub enum IkError {
     /// No attempt came within the tolerances.
-    #[error("target not reached in {attempts} attempts: the nearest is {position_error_m:.4} m and {rotation_error_rad:.4} rad away")]
+    #[error(
+        "target not reached in {attempts} attempts: the nearest is {position_error_m:.4} m and {rotation_error_rad:.4} rad away"
+    )]
     NotReached {
         /// Distance of the nearest attempt, in m.
         position_error_m: f64,
@@ -180,7 +182,11 @@ impl IkSolver {
     ///
     /// # Errors
     /// As [`IkSolver::solve_into`].
-    pub fn solve(&mut self, base_from_tool: &Isometry3<f64>, start: &[f64]) -> Result<IkSolution, IkError> {
+    pub fn solve(
+        &mut self,
+        base_from_tool: &Isometry3<f64>,
+        start: &[f64],
+    ) -> Result<IkSolution, IkError> {
         let mut positions = vec![0.0; self.chain.dof()];
         let report = self.solve_into(base_from_tool, start, &mut positions)?;
         Ok(IkSolution { positions, report })
@@ -224,10 +230,17 @@ impl IkSolver {
         })
     }
 
-    fn check(&self, target: &Isometry3<f64>, start: &[f64], solution: &[f64]) -> Result<(), IkError> {
+    fn check(
+        &self,
+        target: &Isometry3<f64>,
+        start: &[f64],
+        solution: &[f64],
+    ) -> Result<(), IkError> {
         let expected = self.chain.dof();
         let preferred = self.options.preferred.as_ref().map_or(expected, Vec::len);
-        for (what, actual) in [("start", start.len()), ("solution", solution.len()), ("preferred", preferred)] {
+        for (what, actual) in
+            [("start", start.len()), ("solution", solution.len()), ("preferred", preferred)]
+        {
             if actual != expected {
                 return Err(IkError::Length { what, expected, actual });
             }
@@ -258,20 +271,28 @@ impl IkSolver {
             }
         }
         for index in 0..self.positions.len() {
-            self.positions[index] = self.positions[index].max(self.lower[index]).min(self.upper[index]);
+            self.positions[index] =
+                self.positions[index].max(self.lower[index]).min(self.upper[index]);
         }
     }
 
     /// Steps from `self.positions` until the target is reached or no progress is made.
-    fn descend(&mut self, target: &Isometry3<f64>, iterations: &mut u32) -> Result<(TaskError, bool), IkError> {
+    fn descend(
+        &mut self,
+        target: &Isometry3<f64>,
+        iterations: &mut u32,
+    ) -> Result<(TaskError, bool), IkError> {
         let mut best_cost = f64::INFINITY;
         let mut idle = 0;
         let mut iteration = 0;
         loop {
-            let pose = self
-                .chain
-                .jacobian(&self.positions, &mut self.jacobian)
-                .map_err(|_| IkError::Length { what: "start", expected: self.chain.dof(), actual: self.positions.len() })?;
+            let pose = self.chain.jacobian(&self.positions, &mut self.jacobian).map_err(|_| {
+                IkError::Length {
+                    what: "start",
+                    expected: self.chain.dof(),
+                    actual: self.positions.len(),
+                }
+            })?;
             let error = self.task_error(&pose, target);
             let reached = error.position_m <= self.options.position_tolerance_m
                 && error.rotation_rad <= self.options.rotation_tolerance_rad;
@@ -310,7 +331,8 @@ impl IkSolver {
     }
 
     fn task_error(&self, pose: &Isometry3<f64>, target: &Isometry3<f64>) -> TaskError {
-        let linear = pose.rotation.inverse() * (target.translation.vector - pose.translation.vector);
+        let linear =
+            pose.rotation.inverse() * (target.translation.vector - pose.translation.vector);
         let tool_from_target = pose.rotation.inverse() * target.rotation;
         let angular = match self.options.constraint {
             IkConstraint::Pose => tool_from_target.scaled_axis(),
@@ -337,7 +359,8 @@ impl IkSolver {
         };
         for mut column in self.jacobian.column_iter_mut() {
             let linear = tool_from_base * column.fixed_rows::<3>(0).into_owned();
-            let angular = tool_from_base * column.fixed_rows::<3>(3).into_owned() * ROTATION_WEIGHT_M;
+            let angular =
+                tool_from_base * column.fixed_rows::<3>(3).into_owned() * ROTATION_WEIGHT_M;
             column.fixed_rows_mut::<3>(0).copy_from(&linear);
             column.fixed_rows_mut::<3>(3).copy_from(&angular);
             for &row in free_rows {

@@ -33,7 +33,11 @@ impl Kinematics {
     /// [`RobotError::Length`].
     pub fn update(&mut self, positions: &[f64]) -> Result<(), RobotError> {
         if positions.len() != self.joints.len() {
-            return Err(RobotError::Length { what: "positions", expected: self.joints.len(), actual: positions.len() });
+            return Err(RobotError::Length {
+                what: "positions",
+                expected: self.joints.len(),
+                actual: positions.len(),
+            });
         }
         self.compute(positions);
         Ok(())
@@ -47,7 +51,12 @@ impl Kinematics {
             };
             for joint_index in link.joints.clone() {
                 let joint = &self.joints[joint_index];
-                pose *= joint_motion(joint.kind, &joint.axis, &joint.anchor_m, positions[joint_index] - joint.zero);
+                pose *= joint_motion(
+                    joint.kind,
+                    &joint.axis,
+                    &joint.anchor_m,
+                    positions[joint_index] - joint.zero,
+                );
             }
             self.base_from_link[index] = pose;
         }

@@ -40,11 +40,17 @@ pub(crate) fn read(path: &Path, text: &str) -> Result<Tree, RobotError> {
             None => {}
             Some("degree") => angles.degrees = true,
             Some("radian") => angles.degrees = false,
-            Some(other) => return Err(reader.error(compiler, format!("angle `{other}`"), "degree, radian")),
+            Some(other) => {
+                return Err(reader.error(compiler, format!("angle `{other}`"), "degree, radian"));
+            }
         }
         if let Some(sequence) = compiler.attribute("eulerseq") {
             if sequence.len() != 3 || !sequence.chars().all(|axis| "xyzXYZ".contains(axis)) {
-                return Err(reader.error(compiler, format!("eulerseq `{sequence}`"), "three of x, y, z, X, Y, Z"));
+                return Err(reader.error(
+                    compiler,
+                    format!("eulerseq `{sequence}`"),
+                    "three of x, y, z, X, Y, Z",
+                ));
             }
             angles.sequence = sequence.to_owned();
         }
@@ -62,12 +68,29 @@ pub(crate) fn read(path: &Path, text: &str) -> Result<Tree, RobotError> {
     }
     let body = match bodies[..] {
         [body] => body,
-        [] => return Err(reader.error(root, "has no body in worldbody", "one body, the robot's root")),
+        [] => {
+            return Err(reader.error(
+                root,
+                "has no body in worldbody",
+                "one body, the robot's root",
+            ));
+        }
         [_, second, ..] => {
-            return Err(reader.error(second, "is a second root beside the first body of worldbody", "one body in worldbody"));
+            return Err(reader.error(
+                second,
+                "is a second root beside the first body of worldbody",
+                "one body in worldbody",
+            ));
         }
     };
-    let mut walk = Walk { reader, angles, autolimits, defaults, names: BTreeSet::new(), tree: Tree { links: Vec::new(), joints: Vec::new(), free_root: false } };
+    let mut walk = Walk {
+        reader,
+        angles,
+        autolimits,
+        defaults,
+        names: BTreeSet::new(),
+        tree: Tree { links: Vec::new(), joints: Vec::new(), free_root: false },
+    };
     walk.root(body)?;
     walk.sites(body)?;
     walk.actuators(root)?;
@@ -82,17 +105,28 @@ struct Defaults<'a, 'i> {
 }
 
 impl<'a, 'i: 'a> Defaults<'a, 'i> {
-    fn collect(&mut self, reader: Reader<'_>, node: Node<'a, 'i>, parent: Option<&str>) -> Result<(), RobotError> {
+    fn collect(
+        &mut self,
+        reader: Reader<'_>,
+        node: Node<'a, 'i>,
+        parent: Option<&str>,
+    ) -> Result<(), RobotError> {
         let class = match (node.attribute("class"), parent) {
             (Some(class), _) => class.to_owned(),
             (None, None) => "main".to_owned(),
-            (None, Some(_)) => return Err(reader.error(node, "a nested default has no class", "class=\"…\"")),
+            (None, Some(_)) => {
+                return Err(reader.error(node, "a nested default has no class", "class=\"…\""));
+            }
         };
         if parent.is_none() {
             self.main = Some(class.clone());
         }
         if self.classes.insert(class.clone(), (parent.map(str::to_owned), node)).is_some() {
-            return Err(reader.error(node, format!("the class `{class}` is there already"), "each class once"));
+            return Err(reader.error(
+                node,
+                format!("the class `{class}` is there already"),
+                "each class once",
+            ));
         }
         for nested in children(node, "default") {
             self.collect(reader, nested, Some(&class))?;
@@ -117,9 +151,15 @@ impl<'a, 'i: 'a> Defaults<'a, 'i> {
                 if name == "main" {
                     break;
                 }
-                return Err(reader.error(node, format!("class `{name}` does not exist"), list(self.classes.keys().map(String::as_str))));
+                return Err(reader.error(
+                    node,
+                    format!("class `{name}` does not exist"),
+                    list(self.classes.keys().map(String::as_str)),
+                ));
             };
-            if let Some(found) = children(*defaults, tag_of(node)).find(|found| found.has_attribute(attribute)) {
+            if let Some(found) =
+                children(*defaults, tag_of(node)).find(|found| found.has_attribute(attribute))
+            {
                 return Ok(found);
             }
             class = parent.as_deref();
@@ -150,7 +190,13 @@ impl<'a, 'i: 'a> Walk<'a, 'i, '_> {
         self.tree.free_root = free;
         if !free && children(body, "joint").next().is_some() {
             self.names.insert("world".to_owned());
-            self.tree.links.push(Link { name: "world".to_owned(), parent: None, parent_from_link: Isometry3::identity(), joints: 0..0, mass_kg: 0.0 });
+            self.tree.links.push(Link {
+                name: "world".to_owned(),
+                parent: None,
+                parent_from_link: Isometry3::identity(),
+                joints: 0..0,
+                mass_kg: 0.0,
+            });
             self.body(body, Some(0), None)
         } else {
             self.body(body, None, None)
@@ -158,14 +204,24 @@ impl<'a, 'i: 'a> Walk<'a, 'i, '_> {
     }
 
     fn is_free(&self, node: Node<'_, '_>) -> bool {
-        node.has_tag_name("freejoint") || (node.has_tag_name("joint") && node.attribute("type") == Some("free"))
+        node.has_tag_name("freejoint")
+            || (node.has_tag_name("joint") && node.attribute("type") == Some("free"))
     }
 
-    fn body(&mut self, body: Node<'a, 'i>, parent: Option<usize>, childclass: Option<&'a str>) -> Result<(), RobotError> {
+    fn body(
+        &mut self,
+        body: Node<'a, 'i>,
+        parent: Option<usize>,
+        childclass: Option<&'a str>,
+    ) -> Result<(), RobotError> {
         let reader = self.reader;
         let name = reader.required(body, "name")?;
         if !self.names.insert(name.to_owned()) {
-            return Err(reader.error(body, "a body of this name is there already", "each body name once"));
+            return Err(reader.error(
+                body,
+                "a body of this name is there already",
+                "each body name once",
+            ));
         }
         let childclass = body.attribute("childclass").or(childclass);
         let mut mass_kg = 0.0;
@@ -182,12 +238,20 @@ impl<'a, 'i: 'a> Walk<'a, 'i, '_> {
         for node in body.children().filter(Node::is_element) {
             if self.is_free(node) {
                 if parent.is_some() {
-                    return Err(reader.error(node, "a free joint below the root", "a free joint in the root body only"));
+                    return Err(reader.error(
+                        node,
+                        "a free joint below the root",
+                        "a free joint in the root body only",
+                    ));
                 }
             } else if node.has_tag_name("joint") {
                 let joint = self.joint(node, index, childclass)?;
                 if self.tree.joints.iter().any(|other| other.name == joint.name) {
-                    return Err(reader.error(node, "a joint of this name is there already", "each joint name once"));
+                    return Err(reader.error(
+                        node,
+                        "a joint of this name is there already",
+                        "each joint name once",
+                    ));
                 }
                 self.tree.joints.push(joint);
             }
@@ -207,13 +271,23 @@ impl<'a, 'i: 'a> Walk<'a, 'i, '_> {
 
     /// Sites become frames, after all bodies, so that bodies keep MuJoCo's order.
     fn sites(&mut self, body: Node<'a, 'i>) -> Result<(), RobotError> {
-        let parent = self.tree.links.iter().position(|link| Some(link.name.as_str()) == body.attribute("name"));
+        let parent = self
+            .tree
+            .links
+            .iter()
+            .position(|link| Some(link.name.as_str()) == body.attribute("name"));
         for site in children(body, "site") {
             let Some(name) = site.attribute("name") else { continue };
             if self.names.insert(name.to_owned()) {
                 let parent_from_link = self.pose(site)?;
                 let joints = self.tree.joints.len();
-                self.tree.links.push(Link { name: name.to_owned(), parent, parent_from_link, joints: joints..joints, mass_kg: 0.0 });
+                self.tree.links.push(Link {
+                    name: name.to_owned(),
+                    parent,
+                    parent_from_link,
+                    joints: joints..joints,
+                    mass_kg: 0.0,
+                });
             }
         }
         for nested in children(body, "body") {
@@ -224,7 +298,10 @@ impl<'a, 'i: 'a> Walk<'a, 'i, '_> {
 
     fn pose(&self, node: Node<'_, '_>) -> Result<Isometry3<f64>, RobotError> {
         let position = self.reader.numbers::<3>(node, "pos")?.unwrap_or_default();
-        Ok(Isometry3::from_parts(Translation3::from(Vector3::from(position)), orientation(self.reader, node, &self.angles)?))
+        Ok(Isometry3::from_parts(
+            Translation3::from(Vector3::from(position)),
+            orientation(self.reader, node, &self.angles)?,
+        ))
     }
 
     fn inertial(&self, body: Node<'_, '_>, inertial: Node<'_, '_>) -> Result<f64, RobotError> {
@@ -238,45 +315,85 @@ impl<'a, 'i: 'a> Walk<'a, 'i, '_> {
         if let Some(moments) = reader.numbers::<3>(inertial, "diaginertia")?
             && moments.iter().any(|moment| *moment <= 0.0)
         {
-            return Err(reader.error(body, format!("diaginertia {moments:?} kg m²"), "three moments above 0"));
+            return Err(reader.error(
+                body,
+                format!("diaginertia {moments:?} kg m²"),
+                "three moments above 0",
+            ));
         }
         Ok(mass)
     }
 
-    fn joint(&self, node: Node<'a, 'i>, link: usize, childclass: Option<&str>) -> Result<Joint, RobotError> {
+    fn joint(
+        &self,
+        node: Node<'a, 'i>,
+        link: usize,
+        childclass: Option<&str>,
+    ) -> Result<Joint, RobotError> {
         let reader = self.reader;
         let name = reader.required(node, "name")?;
         let from = |attribute| self.defaults.source(reader, node, childclass, attribute);
         let rotary = match from("type")?.attribute("type") {
             None | Some("hinge") => true,
             Some("slide") => false,
-            Some(other) => return Err(reader.error(node, format!("type `{other}`"), "hinge, slide; free at the root")),
+            Some(other) => {
+                return Err(reader.error(
+                    node,
+                    format!("type `{other}`"),
+                    "hinge, slide; free at the root",
+                ));
+            }
         };
         let unit = if rotary { self.angles.unit() } else { 1.0 };
         let axis = reader.numbers::<3>(from("axis")?, "axis")?.unwrap_or([0.0, 0.0, 1.0]);
         let Some(axis) = UnitVector3::try_new(Vector3::from(axis), 1e-9) else {
-            return Err(reader.error(node, "axis is the zero vector", "a direction such as axis=\"0 0 1\""));
+            return Err(reader.error(
+                node,
+                "axis is the zero vector",
+                "a direction such as axis=\"0 0 1\"",
+            ));
         };
-        let range = reader.numbers::<2>(from("range")?, "range")?.map(|range| range.map(|value| value * unit));
+        let range = reader
+            .numbers::<2>(from("range")?, "range")?
+            .map(|range| range.map(|value| value * unit));
         let limited = match from("limited")?.attribute("limited") {
             Some("true") => true,
             Some("false") => false,
             None | Some("auto") => self.autolimits && range.is_some(),
-            Some(other) => return Err(reader.error(node, format!("limited `{other}`"), "true, false, auto")),
+            Some(other) => {
+                return Err(reader.error(node, format!("limited `{other}`"), "true, false, auto"));
+            }
         };
         let (lower, upper) = match (limited, range) {
             (true, Some([lower, upper])) if lower < upper => (lower, upper),
             (true, Some([lower, upper])) => {
-                return Err(reader.error(node, format!("lower limit {lower} is not below upper limit {upper}"), "lower < upper"));
+                return Err(reader.error(
+                    node,
+                    format!("lower limit {lower} is not below upper limit {upper}"),
+                    "lower < upper",
+                ));
             }
-            (true, None) => return Err(reader.error(node, "is limited, but has no range", "range=\"lower upper\"")),
+            (true, None) => {
+                return Err(reader.error(
+                    node,
+                    "is limited, but has no range",
+                    "range=\"lower upper\"",
+                ));
+            }
             (false, _) if rotary => (f64::NEG_INFINITY, f64::INFINITY),
-            (false, _) => return Err(reader.error(node, "a slide joint needs limits, there are none", "range=\"lower upper\"")),
+            (false, _) => {
+                return Err(reader.error(
+                    node,
+                    "a slide joint needs limits, there are none",
+                    "range=\"lower upper\"",
+                ));
+            }
         };
         let max_effort = reader
             .numbers::<2>(from("actuatorfrcrange")?, "actuatorfrcrange")?
             .map_or(f64::INFINITY, |[low, high]| high.min(-low));
-        let damping = reader.numbers::<1>(from("damping")?, "damping")?.map_or(0.0, |[damping]| damping);
+        let damping =
+            reader.numbers::<1>(from("damping")?, "damping")?.map_or(0.0, |[damping]| damping);
         let kind = match (rotary, limited) {
             (false, _) => JointKind::Prismatic,
             (true, true) => JointKind::Revolute,
@@ -298,7 +415,9 @@ impl<'a, 'i: 'a> Walk<'a, 'i, '_> {
     /// Force limits of actuators with gear 1 narrow the effort limits of their joints.
     fn actuators(&mut self, root: Node<'a, 'i>) -> Result<(), RobotError> {
         let reader = self.reader;
-        for node in children(root, "actuator").flat_map(|node| node.children()).filter(Node::is_element) {
+        for node in
+            children(root, "actuator").flat_map(|node| node.children()).filter(Node::is_element)
+        {
             if !ACTUATORS.contains(&node.tag_name().name()) {
                 continue;
             }
@@ -308,11 +427,18 @@ impl<'a, 'i: 'a> Walk<'a, 'i, '_> {
                 return Err(reader.error(node, format!("joint `{name}` does not exist"), known));
             };
             let gear_from = self.defaults.source(reader, node, None, "gear")?;
-            let gear = gear_from.attribute("gear").and_then(|gear| gear.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(1.0);
+            let gear = gear_from
+                .attribute("gear")
+                .and_then(|gear| gear.split_whitespace().next()?.parse::<f64>().ok())
+                .unwrap_or(1.0);
             let range_from = self.defaults.source(reader, node, None, "forcerange")?;
             if let Some([low, high]) = reader.numbers::<2>(range_from, "forcerange")? {
                 if low >= high {
-                    return Err(reader.error(node, format!("forcerange {low} to {high}"), "lower < upper"));
+                    return Err(reader.error(
+                        node,
+                        format!("forcerange {low} to {high}"),
+                        "lower < upper",
+                    ));
                 }
                 let limits = &mut self.tree.joints[index].limits;
                 limits.max_effort = limits.max_effort.min(high.min(-low) * gear.abs());

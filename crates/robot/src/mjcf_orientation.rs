@@ -22,13 +22,25 @@ impl Angles {
 }
 
 /// Orientation of a body or site in its parent: quat (w x y z), axisangle, euler, xyaxes or zaxis.
-pub(crate) fn orientation(reader: Reader<'_>, node: Node<'_, '_>, angles: &Angles) -> Result<UnitQuaternion<f64>, RobotError> {
-    let zero = |attribute: &str| reader.error(node, format!("{attribute} has no direction"), "vectors that are not zero or parallel");
+pub(crate) fn orientation(
+    reader: Reader<'_>,
+    node: Node<'_, '_>,
+    angles: &Angles,
+) -> Result<UnitQuaternion<f64>, RobotError> {
+    let zero = |attribute: &str| {
+        reader.error(
+            node,
+            format!("{attribute} has no direction"),
+            "vectors that are not zero or parallel",
+        )
+    };
     if let Some([w, x, y, z]) = reader.numbers::<4>(node, "quat")? {
-        return UnitQuaternion::try_new(Quaternion::new(w, x, y, z), 1e-9).ok_or_else(|| zero("quat"));
+        return UnitQuaternion::try_new(Quaternion::new(w, x, y, z), 1e-9)
+            .ok_or_else(|| zero("quat"));
     }
     if let Some([x, y, z, angle]) = reader.numbers::<4>(node, "axisangle")? {
-        let axis = UnitVector3::try_new(Vector3::new(x, y, z), 1e-9).ok_or_else(|| zero("axisangle"))?;
+        let axis =
+            UnitVector3::try_new(Vector3::new(x, y, z), 1e-9).ok_or_else(|| zero("axisangle"))?;
         return Ok(UnitQuaternion::from_axis_angle(&axis, angle * angles.unit()));
     }
     if let Some(euler) = reader.numbers::<3>(node, "euler")? {
@@ -54,8 +66,9 @@ pub(crate) fn orientation(reader: Reader<'_>, node: Node<'_, '_>, angles: &Angle
     if let Some([x, y, z]) = reader.numbers::<3>(node, "zaxis")? {
         let axis = Vector3::new(x, y, z).try_normalize(1e-9).ok_or_else(|| zero("zaxis"))?;
         // Pointing straight down, any half turn will do; MuJoCo turns about x.
-        return Ok(UnitQuaternion::rotation_between(&Vector3::z(), &axis)
-            .unwrap_or_else(|| UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::PI)));
+        return Ok(UnitQuaternion::rotation_between(&Vector3::z(), &axis).unwrap_or_else(|| {
+            UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::PI)
+        }));
     }
     Ok(UnitQuaternion::identity())
 }

@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use crate::chain::Chain;
 use crate::check;
 use crate::config::{
-    BaseConfig, ChainConfig, CommandInterface, GripperConfig, LimitProfile, RobotConfig, SensorsConfig, StopProfile,
+    BaseConfig, ChainConfig, CommandInterface, GripperConfig, LimitProfile, RobotConfig,
+    SensorsConfig, StopProfile,
 };
 use crate::error::{RobotError, list};
 use crate::tree::{Joint, Link, Tree};
@@ -80,8 +81,9 @@ impl RobotModel {
     /// Any [`RobotError`] about files; each names the file, the field or line, the value and what is allowed.
     pub fn load(robot_yaml: impl AsRef<Path>) -> Result<Self, RobotError> {
         let path = robot_yaml.as_ref();
-        let config: RobotConfig = serde_saphyr::from_str(&read(path)?)
-            .map_err(|error| RobotError::Yaml { path: path.to_owned(), problem: error.to_string() })?;
+        let config: RobotConfig = serde_saphyr::from_str(&read(path)?).map_err(|error| {
+            RobotError::Yaml { path: path.to_owned(), problem: error.to_string() }
+        })?;
         let (body, format) = match (&config.urdf, &config.mjcf) {
             (Some(urdf), None) => (urdf, ModelFormat::Urdf),
             (None, Some(mjcf)) => (mjcf, ModelFormat::Mjcf),
@@ -89,7 +91,8 @@ impl RobotModel {
                 return Err(RobotError::Field {
                     path: path.to_owned(),
                     field: "urdf, mjcf".to_owned(),
-                    value: if given.is_some() { "both are given" } else { "neither is given" }.to_owned(),
+                    value: if given.is_some() { "both are given" } else { "neither is given" }
+                        .to_owned(),
                     allowed: "exactly one of them".to_owned(),
                 });
             }
@@ -108,15 +111,25 @@ impl RobotModel {
         read_body(path.as_ref()).map(|_| ())
     }
 
-    fn assemble(config: RobotConfig, path: PathBuf, body_path: PathBuf, format: ModelFormat, tree: Tree) -> Self {
+    fn assemble(
+        config: RobotConfig,
+        path: PathBuf,
+        body_path: PathBuf,
+        format: ModelFormat,
+        tree: Tree,
+    ) -> Self {
         let Tree { links, mut joints, .. } = tree;
         for joint in &mut joints {
             if let Some(narrower) = config.joint_limits.get(&joint.name) {
                 let limits = &mut joint.limits;
                 limits.lower = narrower.lower.map_or(limits.lower, |value| value.max(limits.lower));
                 limits.upper = narrower.upper.map_or(limits.upper, |value| value.min(limits.upper));
-                limits.max_velocity = narrower.max_velocity.map_or(limits.max_velocity, |value| value.min(limits.max_velocity));
-                limits.max_effort = narrower.max_effort.map_or(limits.max_effort, |value| value.min(limits.max_effort));
+                limits.max_velocity = narrower
+                    .max_velocity
+                    .map_or(limits.max_velocity, |value| value.min(limits.max_velocity));
+                limits.max_effort = narrower
+                    .max_effort
+                    .map_or(limits.max_effort, |value| value.min(limits.max_effort));
             }
         }
         let index_of = |name: &String| joints.iter().position(|joint| joint.name == *name);
@@ -136,7 +149,14 @@ impl RobotModel {
                     .configurations
                     .iter()
                     .map(|(name, values)| {
-                        (name.clone(), group.joints.iter().filter_map(|joint| values.get(joint).copied()).collect())
+                        (
+                            name.clone(),
+                            group
+                                .joints
+                                .iter()
+                                .filter_map(|joint| values.get(joint).copied())
+                                .collect(),
+                        )
                     })
                     .collect(),
             })
@@ -243,7 +263,11 @@ impl RobotModel {
     /// [`RobotError::Length`] if `positions` has not one value per joint.
     pub fn apply_mimic(&self, positions: &mut [f64]) -> Result<(), RobotError> {
         if positions.len() != self.joints.len() {
-            return Err(RobotError::Length { what: "positions", expected: self.joints.len(), actual: positions.len() });
+            return Err(RobotError::Length {
+                what: "positions",
+                expected: self.joints.len(),
+                actual: positions.len(),
+            });
         }
         for (index, joint) in self.joints.iter().enumerate() {
             if let Some(mimic) = joint.mimic {
@@ -259,7 +283,12 @@ impl RobotModel {
     }
 }
 
-fn find<T>(all: &[T], kind: &'static str, name: &str, name_of: impl Fn(&T) -> &String) -> Result<usize, RobotError> {
+fn find<T>(
+    all: &[T],
+    kind: &'static str,
+    name: &str,
+    name_of: impl Fn(&T) -> &String,
+) -> Result<usize, RobotError> {
     all.iter().position(|item| name_of(item) == name).ok_or_else(|| RobotError::Unknown {
         kind,
         name: name.to_owned(),
@@ -268,7 +297,8 @@ fn find<T>(all: &[T], kind: &'static str, name: &str, name_of: impl Fn(&T) -> &S
 }
 
 fn read(path: &Path) -> Result<String, RobotError> {
-    std::fs::read_to_string(path).map_err(|source| RobotError::Read { path: path.to_owned(), source })
+    std::fs::read_to_string(path)
+        .map_err(|source| RobotError::Read { path: path.to_owned(), source })
 }
 
 fn read_body(path: &Path) -> Result<Tree, RobotError> {

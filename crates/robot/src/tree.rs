@@ -119,7 +119,10 @@ pub(crate) fn joint_motion(
         let rotation = UnitQuaternion::from_axis_angle(axis, displacement);
         Isometry3::from_parts(Translation3::from(anchor_m - rotation * anchor_m), rotation)
     } else {
-        Isometry3::from_parts(Translation3::from(axis.into_inner() * displacement), UnitQuaternion::identity())
+        Isometry3::from_parts(
+            Translation3::from(axis.into_inner() * displacement),
+            UnitQuaternion::identity(),
+        )
     }
 }
 

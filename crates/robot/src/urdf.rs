@@ -34,14 +34,22 @@ pub(crate) fn read(path: &Path, text: &str) -> Result<Tree, RobotError> {
     Builder::new(&robot).build(root_link)
 }
 
-fn check_links(reader: Reader<'_>, robot: Node<'_, '_>, links: &[Node<'_, '_>]) -> Result<(), RobotError> {
+fn check_links(
+    reader: Reader<'_>,
+    robot: Node<'_, '_>,
+    links: &[Node<'_, '_>],
+) -> Result<(), RobotError> {
     if links.is_empty() {
         return Err(reader.error(robot, "has no link", "one link or more"));
     }
     let mut names = BTreeSet::new();
     for &link in links {
         if !names.insert(reader.required(link, "name")?) {
-            return Err(reader.error(link, "a link of this name is there already", "each link name once"));
+            return Err(reader.error(
+                link,
+                "a link of this name is there already",
+                "each link name once",
+            ));
         }
         if let Some(inertial) = child(link, "inertial") {
             check_inertial(reader, link, inertial)?;
@@ -50,7 +58,11 @@ fn check_links(reader: Reader<'_>, robot: Node<'_, '_>, links: &[Node<'_, '_>]) 
     Ok(())
 }
 
-fn check_inertial(reader: Reader<'_>, link: Node<'_, '_>, inertial: Node<'_, '_>) -> Result<(), RobotError> {
+fn check_inertial(
+    reader: Reader<'_>,
+    link: Node<'_, '_>,
+    inertial: Node<'_, '_>,
+) -> Result<(), RobotError> {
     let mass = match child(inertial, "mass") {
         Some(mass) => reader.number(mass, "value")?,
         None => None,
@@ -61,7 +73,11 @@ fn check_inertial(reader: Reader<'_>, link: Node<'_, '_>, inertial: Node<'_, '_>
         None => return Err(reader.error(link, "inertial has no mass", "<mass value=\"kg\"/>")),
     }
     let Some(inertia) = child(inertial, "inertia") else {
-        return Err(reader.error(link, "inertial has no inertia", "<inertia ixx=… ixy=… ixz=… iyy=… iyz=… izz=…/>"));
+        return Err(reader.error(
+            link,
+            "inertial has no inertia",
+            "<inertia ixx=… ixy=… ixz=… iyy=… iyz=… izz=…/>",
+        ));
     };
     let mut values = [0.0; 6];
     for (value, name) in values.iter_mut().zip(["ixx", "ixy", "ixz", "iyy", "iyz", "izz"]) {
@@ -75,19 +91,31 @@ fn check_inertial(reader: Reader<'_>, link: Node<'_, '_>, inertial: Node<'_, '_>
     if moments.min() <= 0.0 || largest > (sum - largest) * (1.0 + 1e-6) {
         return Err(reader.error(
             link,
-            format!("inertia has the principal moments {:.3e}, {:.3e}, {:.3e} kg m²", moments[0], moments[1], moments[2]),
+            format!(
+                "inertia has the principal moments {:.3e}, {:.3e}, {:.3e} kg m²",
+                moments[0], moments[1], moments[2]
+            ),
             "three moments above 0, none larger than the sum of the others",
         ));
     }
     Ok(())
 }
 
-fn check_joints(reader: Reader<'_>, links: &[Node<'_, '_>], joints: &[Node<'_, '_>]) -> Result<(), RobotError> {
-    let link_names: BTreeSet<&str> = links.iter().filter_map(|link| link.attribute("name")).collect();
+fn check_joints(
+    reader: Reader<'_>,
+    links: &[Node<'_, '_>],
+    joints: &[Node<'_, '_>],
+) -> Result<(), RobotError> {
+    let link_names: BTreeSet<&str> =
+        links.iter().filter_map(|link| link.attribute("name")).collect();
     let mut names = BTreeMap::new();
     for &joint in joints {
         if names.insert(reader.required(joint, "name")?, joint).is_some() {
-            return Err(reader.error(joint, "a joint of this name is there already", "each joint name once"));
+            return Err(reader.error(
+                joint,
+                "a joint of this name is there already",
+                "each joint name once",
+            ));
         }
     }
     for &joint in joints {
@@ -97,11 +125,19 @@ fn check_joints(reader: Reader<'_>, links: &[Node<'_, '_>], joints: &[Node<'_, '
         }
         for end in ["parent", "child"] {
             let Some(node) = child(joint, end) else {
-                return Err(reader.error(joint, format!("has no {end}"), format!("<{end} link=\"…\"/>")));
+                return Err(reader.error(
+                    joint,
+                    format!("has no {end}"),
+                    format!("<{end} link=\"…\"/>"),
+                ));
             };
             let link = reader.required(node, "link")?;
             if !link_names.contains(link) {
-                return Err(reader.error(joint, format!("{end} link `{link}` does not exist"), list(link_names.iter().copied())));
+                return Err(reader.error(
+                    joint,
+                    format!("{end} link `{link}` does not exist"),
+                    list(link_names.iter().copied()),
+                ));
             }
         }
         if let Some(origin) = child(joint, "origin") {
@@ -126,7 +162,11 @@ fn check_moving(reader: Reader<'_>, joint: Node<'_, '_>, kind: &str) -> Result<(
         && let Some(xyz) = reader.numbers::<3>(axis, "xyz")?
         && Vector3::from(xyz).norm() < 1e-6
     {
-        return Err(reader.error(joint, "axis is the zero vector", "a direction such as xyz=\"0 0 1\""));
+        return Err(reader.error(
+            joint,
+            "axis is the zero vector",
+            "a direction such as xyz=\"0 0 1\"",
+        ));
     }
     let Some(limit) = child(joint, "limit") else {
         if kind == "continuous" {
@@ -140,7 +180,11 @@ fn check_moving(reader: Reader<'_>, joint: Node<'_, '_>, kind: &str) -> Result<(
     };
     for name in ["effort", "velocity"] {
         reader.required(limit, name).map_err(|_| {
-            reader.error(joint, format!("limit has no {name}"), "<limit lower=… upper=… effort=… velocity=…/>")
+            reader.error(
+                joint,
+                format!("limit has no {name}"),
+                "<limit lower=… upper=… effort=… velocity=…/>",
+            )
         })?;
         let value = reader.number(limit, name)?.unwrap_or_default();
         if value <= 0.0 {
@@ -154,11 +198,19 @@ fn check_moving(reader: Reader<'_>, joint: Node<'_, '_>, kind: &str) -> Result<(
     let lower = reader.number(limit, "lower")?;
     let upper = reader.number(limit, "upper")?;
     if lower.is_none() && upper.is_none() {
-        return Err(reader.error(joint, "limit has neither lower nor upper", "<limit lower=… upper=… effort=… velocity=…/>"));
+        return Err(reader.error(
+            joint,
+            "limit has neither lower nor upper",
+            "<limit lower=… upper=… effort=… velocity=…/>",
+        ));
     }
     let (lower, upper) = (lower.unwrap_or_default(), upper.unwrap_or_default());
     if lower >= upper {
-        return Err(reader.error(joint, format!("lower limit {lower} is not below upper limit {upper}"), "lower < upper"));
+        return Err(reader.error(
+            joint,
+            format!("lower limit {lower} is not below upper limit {upper}"),
+            "lower < upper",
+        ));
     }
     Ok(())
 }
@@ -173,12 +225,29 @@ fn check_mimic(
     reader.number(mimic, "offset")?;
     let other = reader.required(mimic, "joint")?;
     let allowed = || {
-        list(joints.iter().filter(|(_, node)| node.attribute("type") != Some("fixed") && child(**node, "mimic").is_none()).map(|(name, _)| *name))
+        list(
+            joints
+                .iter()
+                .filter(|(_, node)| {
+                    node.attribute("type") != Some("fixed") && child(**node, "mimic").is_none()
+                })
+                .map(|(name, _)| *name),
+        )
     };
     match joints.get(other) {
-        None => Err(reader.error(joint, format!("mimics the joint `{other}`, which does not exist"), allowed())),
-        Some(node) if child(*node, "mimic").is_some() || node.attribute("type") == Some("fixed") => {
-            Err(reader.error(joint, format!("mimics `{other}`, which does not move by itself"), allowed()))
+        None => Err(reader.error(
+            joint,
+            format!("mimics the joint `{other}`, which does not exist"),
+            allowed(),
+        )),
+        Some(node)
+            if child(*node, "mimic").is_some() || node.attribute("type") == Some("fixed") =>
+        {
+            Err(reader.error(
+                joint,
+                format!("mimics `{other}`, which does not move by itself"),
+                allowed(),
+            ))
         }
         Some(_) => Ok(()),
     }
@@ -191,22 +260,30 @@ fn find_root(
     links: &[Node<'_, '_>],
     joints: &[Node<'_, '_>],
 ) -> Result<usize, RobotError> {
-    let end = |joint: Node<'_, '_>, tag| child(joint, tag).and_then(|node| node.attribute("link")).map(str::to_owned);
+    let end = |joint: Node<'_, '_>, tag| {
+        child(joint, tag).and_then(|node| node.attribute("link")).map(str::to_owned)
+    };
     let mut parents: BTreeMap<String, (String, Node<'_, '_>)> = BTreeMap::new();
     for &joint in joints {
-        let (Some(parent), Some(below)) = (end(joint, "parent"), end(joint, "child")) else { continue };
+        let (Some(parent), Some(below)) = (end(joint, "parent"), end(joint, "child")) else {
+            continue;
+        };
         if let Some((_, other)) = parents.get(&below) {
             let other = other.attribute("name").unwrap_or_default();
             return Err(reader.error(
                 joint,
-                format!("link `{below}` is already the child of joint `{other}`: the links form a loop"),
+                format!(
+                    "link `{below}` is already the child of joint `{other}`: the links form a loop"
+                ),
                 "each link the child of one joint at most",
             ));
         }
         parents.insert(below, (parent, joint));
     }
     let roots: Vec<usize> = (0..links.len())
-        .filter(|&index| links[index].attribute("name").is_some_and(|name| !parents.contains_key(name)))
+        .filter(|&index| {
+            links[index].attribute("name").is_some_and(|name| !parents.contains_key(name))
+        })
         .collect();
     match roots[..] {
         [root] => {
@@ -217,16 +294,27 @@ fn find_root(
                 while let Some((parent, joint)) = parents.get(current) {
                     current = parent;
                     if current == first {
-                        return Err(reader.error(*joint, format!("link `{first}` is its own ancestor: the links form a loop"), "a tree"));
+                        return Err(reader.error(
+                            *joint,
+                            format!("link `{first}` is its own ancestor: the links form a loop"),
+                            "a tree",
+                        ));
                     }
                 }
             }
             Ok(root)
         }
-        [] => Err(reader.error(robot, "every link is the child of a joint: the links form a loop", "one link that is no child")),
+        [] => Err(reader.error(
+            robot,
+            "every link is the child of a joint: the links form a loop",
+            "one link that is no child",
+        )),
         _ => Err(reader.error(
             links[roots[1]],
-            format!("is a second root beside `{}`", links[roots[0]].attribute("name").unwrap_or_default()),
+            format!(
+                "is a second root beside `{}`",
+                links[roots[0]].attribute("name").unwrap_or_default()
+            ),
             "one link that is no child of a joint",
         )),
     }
@@ -245,8 +333,13 @@ impl<'a> Builder<'a> {
     fn build(mut self, root: usize) -> Result<Tree, RobotError> {
         let root = &self.robot.links[root];
         self.add_link(root, None, Isometry3::identity(), 0..0);
-        let names: BTreeMap<String, usize> =
-            self.tree.joints.iter().enumerate().map(|(index, joint)| (joint.name.clone(), index)).collect();
+        let names: BTreeMap<String, usize> = self
+            .tree
+            .joints
+            .iter()
+            .enumerate()
+            .map(|(index, joint)| (joint.name.clone(), index))
+            .collect();
         for joint in &mut self.tree.joints {
             let source = self.robot.joints.iter().find(|source| source.name == joint.name);
             joint.mimic = source.and_then(|source| source.mimic.as_ref()).and_then(|mimic| {
@@ -277,7 +370,10 @@ impl<'a> Builder<'a> {
         });
         let robot = self.robot;
         for joint in robot.joints.iter().filter(|joint| joint.parent.link == link.name) {
-            let Some(child) = robot.links.iter().find(|child| child.name == joint.child.link) else { continue };
+            let Some(child) = robot.links.iter().find(|child| child.name == joint.child.link)
+            else {
+                continue;
+            };
             let first = self.tree.joints.len();
             if let Some(joint) = moving_joint(joint, self.tree.links.len()) {
                 self.tree.joints.push(joint);

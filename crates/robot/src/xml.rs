@@ -24,7 +24,12 @@ pub(crate) struct Reader<'a> {
 
 impl Reader<'_> {
     /// An error at a node, which is named by its tag and its `name`.
-    pub(crate) fn error(&self, node: Node<'_, '_>, problem: impl Into<String>, allowed: impl Into<String>) -> RobotError {
+    pub(crate) fn error(
+        &self,
+        node: Node<'_, '_>,
+        problem: impl Into<String>,
+        allowed: impl Into<String>,
+    ) -> RobotError {
         let tag = node.tag_name().name();
         let element = match node.attribute("name") {
             Some(name) => format!("{tag} `{name}`"),
@@ -40,10 +45,18 @@ impl Reader<'_> {
     }
 
     /// The value of an attribute that must be there and not be empty.
-    pub(crate) fn required<'n>(&self, node: Node<'n, '_>, attribute: &str) -> Result<&'n str, RobotError> {
+    pub(crate) fn required<'n>(
+        &self,
+        node: Node<'n, '_>,
+        attribute: &str,
+    ) -> Result<&'n str, RobotError> {
         match node.attribute(attribute) {
             Some(value) if !value.trim().is_empty() => Ok(value),
-            _ => Err(self.error(node, format!("attribute `{attribute}` is missing"), format!("{attribute}=\"…\""))),
+            _ => Err(self.error(
+                node,
+                format!("attribute `{attribute}` is missing"),
+                format!("{attribute}=\"…\""),
+            )),
         }
     }
 
@@ -66,18 +79,26 @@ impl Reader<'_> {
         if count == N {
             return Ok(Some(values));
         }
-        let allowed = if N == 1 { "one finite number".to_owned() } else { format!("{N} finite numbers") };
+        let allowed =
+            if N == 1 { "one finite number".to_owned() } else { format!("{N} finite numbers") };
         Err(self.error(node, format!("{attribute}=\"{text}\""), allowed))
     }
 
     /// One finite number from an attribute; none if it is not there.
-    pub(crate) fn number(&self, node: Node<'_, '_>, attribute: &str) -> Result<Option<f64>, RobotError> {
+    pub(crate) fn number(
+        &self,
+        node: Node<'_, '_>,
+        attribute: &str,
+    ) -> Result<Option<f64>, RobotError> {
         Ok(self.numbers::<1>(node, attribute)?.map(|[value]| value))
     }
 }
 
 /// Element children with a tag, in document order.
-pub(crate) fn children<'a, 'i: 'a>(node: Node<'a, 'i>, tag: &'static str) -> impl Iterator<Item = Node<'a, 'i>> {
+pub(crate) fn children<'a, 'i: 'a>(
+    node: Node<'a, 'i>,
+    tag: &'static str,
+) -> impl Iterator<Item = Node<'a, 'i>> {
     node.children().filter(move |child| child.has_tag_name(tag))
 }
 

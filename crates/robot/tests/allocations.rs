@@ -31,7 +31,9 @@ static COUNTING: Counting = Counting;
 
 #[test]
 fn repeated_kinematics_do_not_allocate() {
-    let model = RobotModel::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../urdf/mobi.robot.yaml")).unwrap();
+    let model =
+        RobotModel::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../urdf/mobi.robot.yaml"))
+            .unwrap();
     let chain = model.chain("arm").unwrap();
     let home = model.group("arm").unwrap().configuration("home").unwrap();
     let mut kinematics = Kinematics::new(&model);

@@ -10,7 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use sinew_robot::{Chain, IkConstraint, IkError, IkOptions, IkSolver, RobotModel};
 
 fn mobi() -> RobotModel {
-    RobotModel::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../urdf/mobi.robot.yaml")).unwrap()
+    RobotModel::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../urdf/mobi.robot.yaml"))
+        .unwrap()
 }
 
 fn random_positions(chain: &Chain, random: &mut ChaCha8Rng) -> Vec<f64> {
@@ -38,7 +39,11 @@ fn inverse_kinematics_reach_what_the_arm_can_reach() {
         iterations += solution.report.iterations;
         attempts += solution.report.attempts;
     }
-    println!("{solved} of 1000 poses, {} steps and {:.2} attempts each", iterations / solved, f64::from(attempts) / f64::from(solved));
+    println!(
+        "{solved} of 1000 poses, {} steps and {:.2} attempts each",
+        iterations / solved,
+        f64::from(attempts) / f64::from(solved)
+    );
     assert!(solved >= 990, "{solved} of 1000");
 }
 
@@ -57,8 +62,16 @@ fn top_down_grasps_over_the_table_keep_the_elbow_up() {
                     let target = Isometry3::from_parts(Translation3::new(x, y, z), down);
                     let solution = solver.solve(&target, ready).unwrap();
                     assert_eq!(solution.report.attempts, 1, "({x}, {y}, {z}) yaw {yaw}");
-                    assert!(solution.positions[2] > 0.3, "elbow {} at ({x}, {y}, {z})", solution.positions[2]);
-                    assert!(solution.positions[3].abs() < 1e-2, "forearm rolled at ({x}, {y}, {z}): {:?}", solution.positions);
+                    assert!(
+                        solution.positions[2] > 0.3,
+                        "elbow {} at ({x}, {y}, {z})",
+                        solution.positions[2]
+                    );
+                    assert!(
+                        solution.positions[3].abs() < 1e-2,
+                        "forearm rolled at ({x}, {y}, {z}): {:?}",
+                        solution.positions
+                    );
                 }
             }
         }
@@ -68,7 +81,10 @@ fn top_down_grasps_over_the_table_keep_the_elbow_up() {
 #[test]
 fn a_target_out_of_reach_is_refused_with_its_distance() {
     let model = mobi();
-    let mut solver = IkSolver::new(model.chain("arm").unwrap(), IkOptions { constraint: IkConstraint::Position, ..IkOptions::default() });
+    let mut solver = IkSolver::new(
+        model.chain("arm").unwrap(),
+        IkOptions { constraint: IkConstraint::Position, ..IkOptions::default() },
+    );
     let target = Isometry3::translation(2.16, 0.0, 0.5);
     let Err(IkError::NotReached { position_error_m, .. }) = solver.solve(&target, &[0.1; 6]) else {
         panic!("reached the unreachable");
@@ -118,7 +134,10 @@ fn targets_that_are_not_finite_are_refused() {
     let mut solver = IkSolver::new(model.chain("arm").unwrap(), IkOptions::default());
     let target = Isometry3::translation(f64::NAN, 0.0, 0.5);
     assert_eq!(solver.solve(&target, &[0.0; 6]), Err(IkError::NotFinite { what: "target" }));
-    assert!(matches!(solver.solve(&Isometry3::identity(), &[0.0; 5]), Err(IkError::Length { what: "start", expected: 6, actual: 5 })));
+    assert!(matches!(
+        solver.solve(&Isometry3::identity(), &[0.0; 5]),
+        Err(IkError::Length { what: "start", expected: 6, actual: 5 })
+    ));
 }
 
 proptest! {

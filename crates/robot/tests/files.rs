@@ -23,7 +23,12 @@ fn files(folder: &Path, prefix: &str, suffix: &str) -> Vec<PathBuf> {
 }
 
 /// Beside each case lies `CASE.expect`: one text per line that the error must contain.
-fn assert_refused(prefix: &str, suffix: &str, at_least: usize, load: impl Fn(&Path) -> Result<(), RobotError>) {
+fn assert_refused(
+    prefix: &str,
+    suffix: &str,
+    at_least: usize,
+    load: impl Fn(&Path) -> Result<(), RobotError>,
+) {
     let cases = files(&root().join("tests/cases"), prefix, suffix);
     assert!(cases.len() >= at_least, "only {} cases {prefix}*{suffix}", cases.len());
     let mut failures = Vec::new();
@@ -34,7 +39,8 @@ fn assert_refused(prefix: &str, suffix: &str, at_least: usize, load: impl Fn(&Pa
             Err(error) => {
                 let text = error.to_string();
                 for line in expected.lines().filter(|line| !text.contains(line)) {
-                    failures.push(format!("{}: the error lacks `{line}`:\n    {text}", case.display()));
+                    failures
+                        .push(format!("{}: the error lacks `{line}`:\n    {text}", case.display()));
                 }
             }
         }
@@ -79,7 +85,9 @@ fn an_unknown_name_is_answered_with_the_known_ones() {
 fn the_layout_hash_tells_orders_apart() {
     let load = || RobotModel::load(root().join("urdf/mobi.robot.yaml")).unwrap();
     assert_eq!(load().layout_hash(), load().layout_hash());
-    let features = RobotModel::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/features.robot.yaml")).unwrap();
+    let features =
+        RobotModel::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/features.robot.yaml"))
+            .unwrap();
     assert_ne!(load().layout_hash(), features.layout_hash());
 }
 
@@ -97,7 +105,9 @@ fn a_mimic_joint_follows() {
 /// The robot file narrows what the body says.
 #[test]
 fn joint_limits_of_the_robot_file_narrow_those_of_the_body() {
-    let model = RobotModel::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/features.robot.yaml")).unwrap();
+    let model =
+        RobotModel::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/features.robot.yaml"))
+            .unwrap();
     let lift = &model.joints()[model.joint_index("lift").unwrap()].limits;
     assert_eq!((lift.lower, lift.upper, lift.max_velocity), (0.02, 0.3, 0.2));
 }

@@ -19,14 +19,22 @@ fn root() -> PathBuf {
 /// Largest difference over random configurations, in m and rad, over all bodies that both sides know.
 fn compare(model: &RobotModel, mujoco: &MjModel) -> (f64, f64) {
     let bodies: Vec<(usize, usize)> = (0..model.links().len())
-        .filter_map(|link| Some((link, mujoco.name_to_id(MjtObjBase::mjOBJ_BODY, &model.links()[link].name)?)))
+        .filter_map(|link| {
+            Some((link, mujoco.name_to_id(MjtObjBase::mjOBJ_BODY, &model.links()[link].name)?))
+        })
         .collect();
     let sites: Vec<(usize, usize)> = (0..model.links().len())
-        .filter_map(|link| Some((link, mujoco.name_to_id(MjtObjBase::mjOBJ_SITE, &model.links()[link].name)?)))
+        .filter_map(|link| {
+            Some((link, mujoco.name_to_id(MjtObjBase::mjOBJ_SITE, &model.links()[link].name)?))
+        })
         .collect();
     // MuJoCo has no body for the root link of a URDF, and knows that of `features.xml` by another name.
     let compared = bodies.len() + sites.len();
-    assert!(compared + 1 >= model.links().len(), "only {compared} of {} links compared", model.links().len());
+    assert!(
+        compared + 1 >= model.links().len(),
+        "only {compared} of {} links compared",
+        model.links().len()
+    );
     let addresses: Vec<usize> = model
         .joints()
         .iter()
@@ -43,7 +51,9 @@ fn compare(model: &RobotModel, mujoco: &MjModel) -> (f64, f64) {
         let positions: Vec<f64> = model
             .joints()
             .iter()
-            .map(|joint| random.random_range(joint.limits.lower.max(-6.0)..=joint.limits.upper.min(6.0)))
+            .map(|joint| {
+                random.random_range(joint.limits.lower.max(-6.0)..=joint.limits.upper.min(6.0))
+            })
             .collect();
         if mujoco.ffi().nq as usize == positions.len() + 7 {
             // A free root stands where the base frame is.
@@ -76,11 +86,17 @@ fn compare(model: &RobotModel, mujoco: &MjModel) -> (f64, f64) {
 fn mobi_stands_as_in_mujoco() {
     let model = RobotModel::load(root().join("urdf/mobi.robot.yaml")).unwrap();
     let urdf = std::fs::read_to_string(model.body_path()).unwrap();
-    let settings = "<mujoco><compiler discardvisual=\"false\" fusestatic=\"false\"/></mujoco></robot>";
+    let settings =
+        "<mujoco><compiler discardvisual=\"false\" fusestatic=\"false\"/></mujoco></robot>";
     let mujoco = MjModel::from_xml_string(&urdf.replace("</robot>", settings)).unwrap();
     let (position_m, rotation_rad) = compare(&model, &mujoco);
-    println!("mobi: {position_m:.1e} m, {rotation_rad:.1e} rad over {CONFIGURATIONS} configurations");
-    assert!(position_m < TOLERANCE && rotation_rad < TOLERANCE, "{position_m} m, {rotation_rad} rad");
+    println!(
+        "mobi: {position_m:.1e} m, {rotation_rad:.1e} rad over {CONFIGURATIONS} configurations"
+    );
+    assert!(
+        position_m < TOLERANCE && rotation_rad < TOLERANCE,
+        "{position_m} m, {rotation_rad} rad"
+    );
 }
 
 #[test]
@@ -94,10 +110,14 @@ fn g1_stands_as_in_mujoco() {
     let model = RobotModel::load(path).unwrap();
     assert_eq!(model.joints().len(), 29);
     assert_eq!(model.joints()[0].limits.max_effort, 88.0);
-    let mujoco = MjModel::from_xml_string(&std::fs::read_to_string(model.body_path()).unwrap()).unwrap();
+    let mujoco =
+        MjModel::from_xml_string(&std::fs::read_to_string(model.body_path()).unwrap()).unwrap();
     let (position_m, rotation_rad) = compare(&model, &mujoco);
     println!("G1: {position_m:.1e} m, {rotation_rad:.1e} rad over {CONFIGURATIONS} configurations");
-    assert!(position_m < TOLERANCE && rotation_rad < TOLERANCE, "{position_m} m, {rotation_rad} rad");
+    assert!(
+        position_m < TOLERANCE && rotation_rad < TOLERANCE,
+        "{position_m} m, {rotation_rad} rad"
+    );
 }
 
 /// Every way to write an orientation, several joints on one body, anchors, references, default classes and degrees.
@@ -105,15 +125,24 @@ fn g1_stands_as_in_mujoco() {
 fn mjcf_features_mean_what_mujoco_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let model = RobotModel::load(folder.join("features.robot.yaml")).unwrap();
-    let mujoco = MjModel::from_xml_string(&std::fs::read_to_string(model.body_path()).unwrap()).unwrap();
+    let mujoco =
+        MjModel::from_xml_string(&std::fs::read_to_string(model.body_path()).unwrap()).unwrap();
     let (position_m, rotation_rad) = compare(&model, &mujoco);
-    assert!(position_m < TOLERANCE && rotation_rad < TOLERANCE, "{position_m} m, {rotation_rad} rad");
+    assert!(
+        position_m < TOLERANCE && rotation_rad < TOLERANCE,
+        "{position_m} m, {rotation_rad} rad"
+    );
     // The robot file narrows the limits of `lift`.
     for joint in model.joints().iter().filter(|joint| joint.name != "lift") {
         let id = mujoco.name_to_id(MjtObjBase::mjOBJ_JOINT, &joint.name).unwrap();
         let [lower, upper] = mujoco.jnt_range()[id];
         if joint.limits.lower.is_finite() {
-            assert!((joint.limits.lower - lower).abs() < 1e-12 && (joint.limits.upper - upper).abs() < 1e-12, "{}", joint.name);
+            assert!(
+                (joint.limits.lower - lower).abs() < 1e-12
+                    && (joint.limits.upper - upper).abs() < 1e-12,
+                "{}",
+                joint.name
+            );
         }
     }
 }
@@ -121,11 +150,17 @@ fn mjcf_features_mean_what_mujoco_says() {
 #[test]
 fn home_fits_the_circle_that_the_robot_file_promises() {
     let model = RobotModel::load(root().join("urdf/mobi.robot.yaml")).unwrap();
-    let sinew_robot::BaseConfig::PlanarDiffDrive(drive) = model.base() else { panic!("mobi drives") };
+    let sinew_robot::BaseConfig::PlanarDiffDrive(drive) = model.base() else {
+        panic!("mobi drives")
+    };
     let mut positions = vec![0.0; model.joints().len()];
     for group in model.groups() {
         if let Ok(home) = group.configuration("home") {
-            group.joints.iter().zip(home).for_each(|(joint, position)| positions[*joint] = *position);
+            group
+                .joints
+                .iter()
+                .zip(home)
+                .for_each(|(joint, position)| positions[*joint] = *position);
         }
     }
     let mut kinematics = Kinematics::new(&model);
@@ -136,20 +171,32 @@ fn home_fits_the_circle_that_the_robot_file_promises() {
         for shape in &link.collision {
             let link_from_shape = Isometry3::from_parts(
                 Translation3::from(Vector3::from(shape.origin.xyz.0)),
-                UnitQuaternion::from_euler_angles(shape.origin.rpy.0[0], shape.origin.rpy.0[1], shape.origin.rpy.0[2]),
+                UnitQuaternion::from_euler_angles(
+                    shape.origin.rpy.0[0],
+                    shape.origin.rpy.0[1],
+                    shape.origin.rpy.0[2],
+                ),
             );
             let (half, round) = match shape.geometry {
                 urdf_rs::Geometry::Box { size } => (Vector3::from(size.0) / 2.0, false),
-                urdf_rs::Geometry::Cylinder { radius, length } => (Vector3::new(radius, radius, length / 2.0), true),
+                urdf_rs::Geometry::Cylinder { radius, length } => {
+                    (Vector3::new(radius, radius, length / 2.0), true)
+                }
                 urdf_rs::Geometry::Sphere { radius } => (Vector3::repeat(radius), true),
                 _ => panic!("mobi has primitive shapes only"),
             };
             for corner in 0..64 {
                 // A box by its corners; round shapes by points on their rim at both ends.
                 let angle = f64::from(corner) * std::f64::consts::TAU / 64.0;
-                let (x, y) = if round { (angle.cos(), angle.sin()) } else { (f64::from(corner & 1) * 2.0 - 1.0, f64::from(corner >> 1 & 1) * 2.0 - 1.0) };
+                let (x, y) = if round {
+                    (angle.cos(), angle.sin())
+                } else {
+                    (f64::from(corner & 1) * 2.0 - 1.0, f64::from(corner >> 1 & 1) * 2.0 - 1.0)
+                };
                 for z in [-1.0, 1.0] {
-                    let point = base_from_link * link_from_shape * Point3::new(x * half.x, y * half.y, z * half.z);
+                    let point = base_from_link
+                        * link_from_shape
+                        * Point3::new(x * half.x, y * half.y, z * half.z);
                     let radius = point.x.hypot(point.y);
                     assert!(radius <= drive.tucked_radius_m, "{} reaches {radius} m", link.name);
                 }
