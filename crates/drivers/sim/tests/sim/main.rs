@@ -1,0 +1,14 @@
+//! Physics, world files and pictures, in virtual time.
+#![allow(clippy::unwrap_used)]
+
+mod arm;
+mod base;
+mod driver;
+mod grasp;
+mod pictures;
+mod rig;
+mod worlds;
+
+/// Aborts the test when code marked as real-time safe allocates.
+#[global_allocator]
+static ALLOCATOR: assert_no_alloc::AllocDisabler = assert_no_alloc::AllocDisabler;
