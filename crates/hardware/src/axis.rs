@@ -77,7 +77,12 @@ impl Axis {
     }
 
     /// One cycle towards a velocity; the position follows.
-    pub(crate) fn towards_velocity(&mut self, target: f64, limits: &AxisLimits, dt: f64) -> Clamped {
+    pub(crate) fn towards_velocity(
+        &mut self,
+        target: f64,
+        limits: &AxisLimits,
+        dt: f64,
+    ) -> Clamped {
         let within = target.clamp(-limits.max_velocity, limits.max_velocity);
         let ends = self.range_of_velocity(limits, dt);
         self.step(within, limits, dt);
@@ -117,9 +122,8 @@ impl Axis {
         velocity = velocity.max(lowest).min(highest);
         let position = self.position + velocity * dt;
         // Against rounding: never beyond an end that it was not beyond before.
-        let position = position
-            .min(limits.upper.max(self.position))
-            .max(limits.lower.min(self.position));
+        let position =
+            position.min(limits.upper.max(self.position)).max(limits.lower.min(self.position));
         *self = Self { position, velocity, acceleration: (velocity - last) / dt };
     }
 }

@@ -1,9 +1,6 @@
 use std::time::Duration;
 
-
 use sinew_types::Layout;
-
-
 
 /// Limits of the set-points of one joint, or of a gripper's width. Units are the joint's.
 #[derive(Clone, Copy, Debug, PartialEq)]

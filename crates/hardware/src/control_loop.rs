@@ -173,8 +173,9 @@ impl ControlLoop {
     /// `now` is on the loop's clock and does not go back. Real-time safe unless the driver changes state.
     pub fn tick(&mut self, now: Time) -> TickReport {
         self.take_stops(now);
-        let (requests, arming) = self.take_requests(now);
-        self.change_power(now, arming);
+        let requests = self.take_requests(now);
+        // What a stop, or the end of a controlled one, asks for.
+        self.change_power(now);
         let read_ok = self.read(now);
         let commands = self.take_commands(now);
         self.gate.cycle(now, &self.state, &mut self.output);
@@ -228,9 +229,7 @@ impl ControlLoop {
         self.note_voided();
     }
 
-    /// How many requests were handled, and the one that had the driver armed.
-    fn take_requests(&mut self, now: Time) -> (u32, Option<RequestId>) {
-        let mut arming = None;
+    fn take_requests(&mut self, now: Time) -> u32 {
         let mut count = 0;
         // A sender that is faster than this loop must not keep it here.
         let waiting = self.requests.slots();
@@ -248,47 +247,47 @@ impl ControlLoop {
                 Request::Resume => Event::Resume,
             };
             let result = self.gate.handle(now, event);
+            // At once, so that what was asked for after it finds the driver as it was asked for.
+            let result = self.change_power(now).unwrap_or(result);
             self.note_voided();
-            match (request, result) {
-                (Request::Heartbeat(_) | Request::PeerLost(_), _) => {}
-                // Answered when the driver has said whether it activates.
-                (Request::Arm, Ok(_)) => arming = Some(id),
-                (_, result) => self.reply(id, result),
+            if !matches!(request, Request::Heartbeat(_) | Request::PeerLost(_)) {
+                self.note(Notice::Reply { request: id, result });
             }
         }
-        (count, arming)
+        count
     }
 
-    fn change_power(&mut self, now: Time, arming: Option<RequestId>) {
+    /// Activates or deactivates the driver if the gate wants that; the gate's answer to an activation.
+    fn change_power(&mut self, now: Time) -> Option<Result<Accepted, Refused>> {
         match self.gate.power_request(self.is_active()) {
-            PowerRequest::Keep => {}
-            PowerRequest::Deactivate => self.deactivate(),
+            PowerRequest::Keep => None,
+            PowerRequest::Deactivate => {
+                self.deactivate();
+                None
+            }
             PowerRequest::Activate => {
-                self.monitor.in_transition.store(true, Ordering::SeqCst);
-                let (driver, event) = match std::mem::replace(&mut self.driver, Driver::Changing) {
-                    Driver::Inactive(inactive) => match inactive.activate(now) {
-                        Ok(active) => (Driver::Active(active), Event::Activated),
-                        Err((inactive, error)) => {
-                            let _ = self.errors.push(error);
-                            (Driver::Inactive(inactive), Event::ActivationFailed)
-                        }
-                    },
-                    other => (other, Event::Activated),
-                };
-                self.driver = driver;
-                self.monitor.in_transition.store(false, Ordering::SeqCst);
-                let result = self.gate.handle(now, event);
-                self.note_voided();
-                if let Some(id) = arming {
-                    self.reply(id, result);
-                }
-                return;
+                let event =
+                    if self.activate(now) { Event::Activated } else { Event::ActivationFailed };
+                Some(self.gate.handle(now, event))
             }
         }
-        if let Some(id) = arming {
-            // A stop or a disarm came between the request and here.
-            self.reply(id, Err(Refused::CauseLatched));
-        }
+    }
+
+    fn activate(&mut self, now: Time) -> bool {
+        self.monitor.in_transition.store(true, Ordering::SeqCst);
+        let (driver, is_active) = match std::mem::replace(&mut self.driver, Driver::Changing) {
+            Driver::Inactive(inactive) => match inactive.activate(now) {
+                Ok(active) => (Driver::Active(active), true),
+                Err((inactive, error)) => {
+                    let _ = self.errors.push(error);
+                    (Driver::Inactive(inactive), false)
+                }
+            },
+            other => (other, true),
+        };
+        self.driver = driver;
+        self.monitor.in_transition.store(false, Ordering::SeqCst);
+        is_active
     }
 
     fn read(&mut self, now: Time) -> bool {
@@ -339,10 +338,6 @@ impl ControlLoop {
                 false
             }
         }
-    }
-
-    fn reply(&mut self, request: RequestId, result: Result<Accepted, Refused>) {
-        self.note(Notice::Reply { request, result });
     }
 
     fn note_voided(&mut self) {

@@ -287,7 +287,11 @@ impl Gate {
         }
     }
 
-    fn command(&mut self, now: Time, command: &ActuatorCommand) -> Result<Accepted, CommandRefusal> {
+    fn command(
+        &mut self,
+        now: Time,
+        command: &ActuatorCommand,
+    ) -> Result<Accepted, CommandRefusal> {
         let slot = self.slot_of(command.lease).ok_or(CommandRefusal::UnknownLease)?;
         let lease = self.leases[slot].ok_or(CommandRefusal::UnknownLease)?;
         if command.boot_id != lease.request.boot_id {
@@ -628,11 +632,8 @@ pub(crate) fn slot_for(lease: u64) -> usize {
 /// How long a command to this group may be followed, apart from its own `valid_for`.
 fn freshness(config: &GateConfig, group: &Group, lease: &Lease) -> Duration {
     let timeouts = &config.timeouts;
-    let floor = if group.is_velocity_like() {
-        timeouts.velocity_floor
-    } else {
-        timeouts.position_floor
-    };
+    let floor =
+        if group.is_velocity_like() { timeouts.velocity_floor } else { timeouts.position_floor };
     let limit = floor.max(lease.request.command_period * timeouts.missed_periods);
     if lease.request.source == Source::Teleop { limit.min(timeouts.teleop) } else { limit }
 }

@@ -23,9 +23,7 @@ pub(crate) enum Directive {
     /// Come to rest and hold: nobody commands, but nothing is wrong.
     Rest,
     /// The stop profile; feedback may not be trusted.
-    Stop {
-        trusted: bool,
-    },
+    Stop { trusted: bool },
 }
 
 /// The targets, the last output and the limits of one group.
@@ -347,7 +345,7 @@ impl Group {
         let mut clamped = Clamped::default();
         match &self.config.limits {
             GroupLimits::Position(limits) => {
-                for i in 0..self.axes.len() {
+                for (i, limits) in limits.iter().enumerate() {
                     let (from, to) = (self.from[i], self.to[i]);
                     self.target[i] = from + (to - from) * share;
                     let velocity = match self.feed_forward[i] {
@@ -359,7 +357,7 @@ impl Group {
                         &mut self.axes[i],
                         self.target[i],
                         velocity,
-                        &limits[i],
+                        limits,
                         dt,
                         period,
                     ));
@@ -464,7 +462,8 @@ impl Group {
                 for ((wanted, limit), joint) in
                     self.torque.iter().zip(limits).zip(&self.layout.joints)
                 {
-                    let effort = bounded_effort(wanted.effort, limit, state.joints[*joint].position);
+                    let effort =
+                        bounded_effort(wanted.effort, limit, state.joints[*joint].position);
                     clamped |= effort != wanted.effort;
                     out.joints[*joint] = JointCommand { effort, ..JointCommand::UNUSED };
                 }

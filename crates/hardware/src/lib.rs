@@ -12,8 +12,8 @@
 //! ```
 //! use std::time::Duration;
 //! use sinew_hardware::{
-//!     Accepted, ControlLoop, GateConfig, GroupSet, LeaseRequest, Notice, Unconfigured,
-//!     layout_of, mock::MockDriver,
+//!     Accepted, ControlLoop, GateConfig, GroupSet, LeaseRequest, Notice, OutputKind,
+//!     Unconfigured, layout_of, mock::MockDriver,
 //! };
 //! use sinew_robot::RobotModel;
 //! use sinew_types::{ActuatorCommand, BootId, JointCommand, Source, Time};
@@ -36,9 +36,25 @@
 //!     command_period: Duration::from_millis(20),
 //! })?;
 //! now += control.period();
-//! control.tick(now); // the driver is active now; leases are granted from the next tick on
-//! # assert!(matches!(handle.poll(), Some(Notice::Reply { result: Ok(_), .. })));
-//! # let _ = (Accepted::Done, ActuatorCommand::unused(&layout), JointCommand::UNUSED);
+//! control.tick(now);
+//!
+//! let mut lease = None;
+//! while let Some(notice) = handle.poll() {
+//!     if let Notice::Reply { result: Ok(Accepted::Granted { lease: granted, .. }), .. } = notice {
+//!         lease = Some(granted);
+//!     }
+//! }
+//! let mut command = ActuatorCommand::unused(&layout);
+//! command.lease = lease.ok_or("no lease")?;
+//! (command.boot_id, command.seq) = (BootId(7), 1);
+//! command.valid_for = Duration::from_millis(100);
+//! for joint in ["head_pan_joint", "head_tilt_joint"] {
+//!     command.joints[model.joint_index(joint)?] = JointCommand::position(0.3);
+//! }
+//! handle.command(&command)?;
+//! now += control.period();
+//! control.tick(now);
+//! assert_eq!(handle.safety().groups[3].output, OutputKind::Track);
 //! # Ok(())
 //! # }
 //! ```
@@ -75,7 +91,7 @@ pub use interface::{Configured, DriverError, EmergencyStop, HardwareInterface};
 pub use lease::{GroupSet, LEASE_SLOTS, LeaseRequest};
 pub use lifecycle::{Active, Inactive, Unconfigured};
 pub use link::{ControlSnapshot, EStopButton};
-pub use real_time::{monotonic_now, LoopStats, RealTimeConfig, RealTimeRunner};
+pub use real_time::{LoopStats, RealTimeConfig, RealTimeRunner, monotonic_now};
 pub use refusal::{CommandRefusal, RefusalCounts, Refused};
 pub use robot_config::layout_of;
 pub use safety::{

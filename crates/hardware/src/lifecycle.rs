@@ -61,6 +61,7 @@ impl Inactive {
     ///
     /// # Errors
     /// What the driver says, with the inactive driver.
+    #[expect(clippy::result_large_err, reason = "the driver must come back; once per activation")]
     pub fn activate(mut self, now: Time) -> Result<Active, (Self, DriverError)> {
         match self.driver.activate(now) {
             Ok(()) => Ok(Active(self)),

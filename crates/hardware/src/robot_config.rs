@@ -206,10 +206,7 @@ fn check_group(layout: &GroupLayout, group: &GateGroup) -> Result<(), HardwareEr
         (GroupStop::Hold, GroupLimits::Effort(_)) => ("hold", "damp, power_off"),
         (GroupStop::Damp, GroupLimits::Twist(_)) => ("damp", "hold, power_off"),
         (GroupStop::Damp, GroupLimits::Gripper { .. }) => ("damp", "hold, settle, power_off"),
-        (
-            GroupStop::Settle(goal),
-            GroupLimits::Position(_) | GroupLimits::Gripper { .. },
-        ) => {
+        (GroupStop::Settle(goal), GroupLimits::Position(_) | GroupLimits::Gripper { .. }) => {
             let expected = match &group.limits {
                 GroupLimits::Position(limits) => limits.len(),
                 _ => 1,

@@ -1,0 +1,13 @@
+//! The gate and the control loop in virtual time.
+#![allow(clippy::unwrap_used)]
+
+mod authority;
+mod commands;
+mod control_loop;
+mod limits;
+mod profiles;
+mod property;
+mod real_time;
+mod rig;
+mod timeouts;
+mod transitions;
