@@ -117,12 +117,26 @@ impl NodeArguments {
         words
     }
 
-    /// The parameters as the node's own type.
+    /// The parameters as the node's own type; `a.b` is field `b` of `a`.
     ///
     /// # Errors
     /// A parameter that is unknown, missing, or of the wrong type.
     pub fn parameters_as<T: DeserializeOwned>(&self) -> Result<T, ArgumentError> {
-        serde_json::from_value(Value::Object(self.parameters.clone())).map_err(|error| {
+        let mut nested = Map::new();
+        for (name, value) in &self.parameters {
+            match name.split_once('.') {
+                None => {
+                    nested.insert(name.clone(), value.clone());
+                }
+                Some((outer, inner)) => {
+                    let entry = nested.entry(outer).or_insert_with(|| Value::Object(Map::new()));
+                    if let Value::Object(fields) = entry {
+                        fields.insert(inner.into(), value.clone());
+                    }
+                }
+            }
+        }
+        serde_json::from_value(Value::Object(nested)).map_err(|error| {
             ArgumentError::Parameter { node: self.name.clone(), message: error.to_string() }
         })
     }

@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use sinew_bus::Waiter;
 use sinew_types::Time;
 
 use crate::node::{Node, NodeError, Progress};
@@ -23,6 +24,7 @@ pub struct VirtualExecutor {
     now: Time,
     pace: Pace,
     origin: Option<(Instant, Time)>,
+    waiter: Option<Waiter>,
 }
 
 struct Scheduled {
@@ -36,7 +38,12 @@ const OUTSIDE_POLL: Duration = Duration::from_millis(1);
 impl VirtualExecutor {
     /// An executor without nodes, at time zero.
     pub fn new(pace: Pace) -> Self {
-        Self { nodes: Vec::new(), now: Time::ZERO, pace, origin: None }
+        Self { nodes: Vec::new(), now: Time::ZERO, pace, origin: None, waiter: None }
+    }
+
+    /// Wakes a node that waits for the outside as soon as something arrives on the bus.
+    pub fn wake_on(&mut self, waiter: Waiter) {
+        self.waiter = Some(waiter);
     }
 
     /// Adds a node; at equal times those added first are stepped first.
@@ -82,7 +89,12 @@ impl VirtualExecutor {
                 continue;
             }
             while scheduled.node.step(self.now)? == Progress::WaitsOutside {
-                std::thread::sleep(OUTSIDE_POLL);
+                match &self.waiter {
+                    Some(waiter) => {
+                        waiter.wait(OUTSIDE_POLL);
+                    }
+                    None => std::thread::sleep(OUTSIDE_POLL),
+                }
                 // The wait is not part of the paced time.
                 self.origin = None;
             }

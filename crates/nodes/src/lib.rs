@@ -1,9 +1,56 @@
 //! Binds the layers to the bus: the nodes, the executors that step them, and launch files.
 
 pub mod arguments;
+pub mod convert;
+mod connector_node;
+mod detections;
 mod executor;
+mod hardware_node;
+mod hardware_ports;
+mod heart;
 pub mod launch;
 mod node;
+mod observer;
+mod planner_node;
+mod robot_facts;
+mod skills_node;
+mod system;
+mod task_client;
 
+pub use connector_node::{ConnectorNode, ConnectorParameters};
+pub use detections::{object, seen_object};
 pub use executor::{Pace, VirtualExecutor};
+pub use hardware_node::{HardwareNode, HardwareParameters, PaceParameter, TICK_RATE_HZ};
 pub use node::{Node, NodeError, Progress};
+pub use planner_node::{PlannerNode, PlannerParameter, PlannerParameters};
+pub use robot_facts::RobotFactsSource;
+pub use skills_node::{SkillsNode, SkillsParameters};
+pub use system::{Composed, NodeKind, compose, follow, run_node};
+pub use task_client::{TaskClient, TaskEvent, TaskMonitor};
+
+use std::sync::Arc;
+
+use arguments::NodeArguments;
+use sinew_bus::{Bus, BusNode};
+use sinew_model::SkillRegistry;
+use sinew_types::BootId;
+
+/// The node's place on the bus, with its remappings.
+fn bus_node(bus: &Bus, arguments: &NodeArguments) -> Result<BusNode, NodeError> {
+    bus.node_with_remaps(&arguments.name, &arguments.namespace, &arguments.remaps)
+        .map_err(|error| NodeError::new(&arguments.name, error))
+}
+
+/// The skills that every node of a system knows.
+fn skill_registry(node: &str) -> Result<Arc<SkillRegistry>, NodeError> {
+    let manifests =
+        sinew_skills::builtin_manifests().map_err(|error| NodeError::new(node, error))?;
+    let registry = SkillRegistry::new(manifests).map_err(|error| NodeError::new(node, error))?;
+    Ok(Arc::new(registry))
+}
+
+/// A number that no process before or beside this one has drawn.
+fn new_boot_id() -> BootId {
+    // 0 is no process.
+    BootId(rand::random::<u64>().max(1))
+}

@@ -1,0 +1,191 @@
+//! What the hardware node serves and publishes.
+
+use std::time::Duration;
+
+use sinew_bus::{BusError, BusNode, Publisher, Request, ServiceServer, names};
+use sinew_msgs::geometry_msgs::{Transform, TransformStamped, Vector3};
+use sinew_msgs::nav_msgs::Odometry;
+use sinew_msgs::rosgraph_msgs::Clock;
+use sinew_msgs::sensor_msgs::{Imu, JointState};
+use sinew_msgs::sinew_msgs::srv::{AcquireLease, ReleaseLease, TakePicture};
+use sinew_msgs::sinew_msgs::{RobotTick, SafetyState};
+use sinew_msgs::std_msgs::{Bool, Header, String as StringMsg};
+use sinew_msgs::std_srvs::srv::Trigger;
+use sinew_msgs::tf2_msgs::TFMessage;
+use sinew_robot::{Kinematics, RobotModel};
+use sinew_types::{Layout, Time};
+
+use crate::convert::{pose_to_msg, time_to_msg};
+
+/// A request whose answer the control loop gives.
+pub(crate) enum Reply {
+    Acquire(Request<AcquireLease>),
+    Release(Request<ReleaseLease>),
+    Operator(Request<Trigger>),
+}
+
+/// What operators may ask for; planner and connector have no client for these.
+#[derive(Clone, Copy)]
+pub(crate) enum Operator {
+    Arm,
+    Disarm,
+    Reset,
+    Resume,
+    EStop,
+}
+
+/// The services of the hardware node.
+pub(crate) struct Ports {
+    pub(crate) acquire: ServiceServer<AcquireLease>,
+    pub(crate) release: ServiceServer<ReleaseLease>,
+    pub(crate) picture: ServiceServer<TakePicture>,
+    operators: [(Operator, ServiceServer<Trigger>); 5],
+}
+
+impl Ports {
+    pub(crate) fn new(node: &BusNode) -> Result<Self, BusError> {
+        Ok(Self {
+            acquire: node.service_server(&names::ACQUIRE_LEASE)?,
+            release: node.service_server(&names::RELEASE_LEASE)?,
+            picture: node.service_server(&names::TAKE_PICTURE)?,
+            operators: [
+                // A stop is looked for before anything that could start motion.
+                (Operator::EStop, node.service_server(&names::E_STOP_TRIGGER)?),
+                (Operator::Disarm, node.service_server(&names::DISARM)?),
+                (Operator::Reset, node.service_server(&names::E_STOP_RESET)?),
+                (Operator::Arm, node.service_server(&names::ARM)?),
+                (Operator::Resume, node.service_server(&names::RESUME)?),
+            ],
+        })
+    }
+
+    pub(crate) fn operator_request(&self) -> Option<(Operator, Request<Trigger>)> {
+        self.operators
+            .iter()
+            .find_map(|(operator, server)| Some((*operator, server.take_request()?)))
+    }
+}
+
+/// The longest time between two safety states on the wire.
+const SAFETY_PERIOD: Duration = Duration::from_millis(100);
+
+/// The topics of the hardware node.
+pub(crate) struct Telemetry {
+    tick: Publisher<RobotTick>,
+    clock: Publisher<Clock>,
+    joint_states: Publisher<JointState>,
+    imu: Publisher<Imu>,
+    odom: Publisher<Odometry>,
+    tf: Publisher<TFMessage>,
+    safety: Publisher<SafetyState>,
+    e_stop: Publisher<Bool>,
+    last_safety: Option<(Time, SafetyState)>,
+    kinematics: Kinematics,
+    /// Parent and child of every link but the root, by index and name.
+    links: Vec<(usize, usize, String, String)>,
+    /// Latched: said once, kept alive here.
+    _description: Publisher<StringMsg>,
+}
+
+impl Telemetry {
+    pub(crate) fn new(
+        node: &BusNode,
+        model: &RobotModel,
+        layout: &Layout,
+    ) -> Result<Self, BusError> {
+        debug_assert_eq!(model.joints().len(), layout.joints().len());
+        let description = node.publisher(&names::ROBOT_DESCRIPTION)?;
+        let text = std::fs::read_to_string(model.body_path()).unwrap_or_default();
+        description.publish(&StringMsg { data: text })?;
+        let links = model.links();
+        let pairs = links.iter().enumerate().filter_map(|(index, link)| {
+            let parent = link.parent?;
+            Some((parent, index, links[parent].name.clone(), link.name.clone()))
+        });
+        Ok(Self {
+            tick: node.publisher(&names::ROBOT_TICK)?,
+            clock: node.publisher(&names::CLOCK)?,
+            joint_states: node.publisher(&names::JOINT_STATES)?,
+            imu: node.publisher(&names::IMU)?,
+            odom: node.publisher(&names::ODOM)?,
+            tf: node.publisher(&names::TF)?,
+            safety: node.publisher(&names::SAFETY_STATE)?,
+            e_stop: node.publisher(&names::E_STOP)?,
+            last_safety: None,
+            kinematics: Kinematics::new(model),
+            links: pairs.collect(),
+            _description: description,
+        })
+    }
+
+    /// Publishes a tick and its parts; the tick last, since it is what others wait for.
+    pub(crate) fn state(&mut self, tick: &RobotTick, now: Time) -> Result<(), BusError> {
+        let stamp = time_to_msg(now);
+        self.clock.publish(&Clock { clock: stamp.clone() })?;
+        self.joint_states.publish(&tick.joint_state)?;
+        if tick.imu_valid {
+            self.imu.publish(&tick.imu)?;
+        }
+        if tick.base_valid {
+            let mut odom = Odometry {
+                header: Header { stamp: stamp.clone(), frame_id: tick.base_frame_id.clone() },
+                child_frame_id: tick.base_child_frame_id.clone(),
+                ..Default::default()
+            };
+            odom.pose.pose = tick.base_pose.clone();
+            odom.twist.twist = tick.base_twist.clone();
+            self.odom.publish(&odom)?;
+        }
+        let transforms = self.transforms(tick, now);
+        self.tf.publish(&TFMessage { transforms })?;
+        self.tick.publish(tick)
+    }
+
+    fn transforms(&mut self, tick: &RobotTick, now: Time) -> Vec<TransformStamped> {
+        let header = |parent: &str| Header { stamp: time_to_msg(now), frame_id: parent.into() };
+        let mut transforms = Vec::with_capacity(self.links.len() + 1);
+        if tick.base_valid {
+            let (p, q) = (&tick.base_pose.position, &tick.base_pose.orientation);
+            transforms.push(TransformStamped {
+                header: header(&tick.base_frame_id),
+                child_frame_id: tick.base_child_frame_id.clone(),
+                transform: Transform {
+                    translation: Vector3 { x: p.x, y: p.y, z: p.z },
+                    rotation: q.clone(),
+                },
+            });
+        }
+        if self.kinematics.update(&tick.joint_state.position).is_err() {
+            return transforms;
+        }
+        let poses = self.kinematics.base_from_link();
+        for (parent, child, parent_name, child_name) in &self.links {
+            let pose = pose_to_msg(&(poses[*parent].inverse() * poses[*child]));
+            let (p, q) = (pose.position, pose.orientation);
+            transforms.push(TransformStamped {
+                header: header(parent_name),
+                child_frame_id: child_name.clone(),
+                transform: Transform {
+                    translation: Vector3 { x: p.x, y: p.y, z: p.z },
+                    rotation: q,
+                },
+            });
+        }
+        transforms
+    }
+
+    /// Publishes the safety state on change, and at 10 Hz.
+    pub(crate) fn safety(&mut self, message: SafetyState, now: Time) -> Result<(), BusError> {
+        if let Some((at, last)) = &self.last_safety {
+            let same = SafetyState { stamp: last.stamp.clone(), ..message.clone() } == *last;
+            if same && now.since(*at) < SAFETY_PERIOD {
+                return Ok(());
+            }
+        }
+        let pressed = message.mode == SafetyState::MODE_ESTOP;
+        self.e_stop.publish(&Bool { data: pressed })?;
+        self.safety.publish(&message)?;
+        self.last_safety = Some((now, message));
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+use std::time::Instant;
+
+use sinew_bus::{BusError, BusNode, Publisher, names};
+use sinew_msgs::sinew_msgs::Heartbeat;
+use sinew_types::{BootId, Time};
+
+use crate::convert::duration_to_msg;
+
+/// How often a node says that it lives, on the system's clock.
+const PERIOD: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Says at 10 Hz that a node lives, and in lock-step which tick it has handled.
+pub(crate) struct Heart {
+    publisher: Publisher<Heartbeat>,
+    node: String,
+    boot_id: BootId,
+    started: Instant,
+    seq: u64,
+    last: Option<(Time, u64)>,
+}
+
+impl Heart {
+    pub(crate) fn new(node: &BusNode, name: &str, boot_id: BootId) -> Result<Self, BusError> {
+        Ok(Self {
+            publisher: node.publisher(&names::heartbeat(name))?,
+            node: name.into(),
+            boot_id,
+            started: Instant::now(),
+            seq: 0,
+            last: None,
+        })
+    }
+
+    pub(crate) fn boot_id(&self) -> BootId {
+        self.boot_id
+    }
+
+    /// Beats if one is due, or if `tick` was handled since the last beat.
+    pub(crate) fn beat(&mut self, now: Time, tick: u64) -> Result<(), BusError> {
+        if let Some((at, last_tick)) = self.last
+            && now.since(at) < PERIOD
+            && tick == last_tick
+        {
+            return Ok(());
+        }
+        self.last = Some((now, tick));
+        self.seq += 1;
+        self.publisher.publish(&Heartbeat {
+            node: self.node.clone(),
+            seq: self.seq,
+            boot_id: self.boot_id.0,
+            state: Heartbeat::STATE_ACTIVE,
+            monotonic: duration_to_msg(self.started.elapsed()),
+            tick_ack: tick,
+        })
+    }
+}

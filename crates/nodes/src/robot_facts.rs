@@ -1,0 +1,101 @@
+use nalgebra::Isometry3;
+use sinew_model::{GripperFacts, ReachEnvelope, RobotFacts};
+use sinew_robot::{Kinematics, RobotError, RobotModel};
+use sinew_types::{GroupKind, Layout, RobotState};
+
+/// An arm stands at a named configuration if each joint is within this of it, rad.
+const AT_CONFIGURATION_RAD: f64 = 0.03;
+
+/// Computes from a measured state what predicates are judged on.
+pub struct RobotFactsSource {
+    kinematics: Kinematics,
+    layout: Layout,
+    tool_link: usize,
+    camera_link: Option<usize>,
+    /// Joints of the arm, and its named configurations.
+    arm_joints: Vec<usize>,
+    configurations: Vec<(String, Vec<f64>)>,
+    /// Joints that must stand still for the robot to be still: wheels and fingers are judged otherwise.
+    moving_joints: Vec<usize>,
+    reach: ReachEnvelope,
+}
+
+impl RobotFactsSource {
+    /// For a robot with a group `arm` that has a chain; a sensor camera `head` is looked with.
+    ///
+    /// # Errors
+    /// When the robot has no such arm.
+    pub fn new(model: &RobotModel, layout: &Layout) -> Result<Self, RobotError> {
+        let chain = model.chain("arm")?;
+        let arm = model.group("arm")?;
+        let configurations = arm
+            .configurations
+            .iter()
+            .map(|(name, positions)| (name.clone(), positions.clone()))
+            .collect();
+        let camera = model.sensors().cameras.iter().find(|camera| camera.name == "head");
+        let camera_link =
+            camera.map(|camera| model.link_index(&camera.optical_frame)).transpose()?;
+        let moving_joints = layout
+            .groups()
+            .iter()
+            .filter(|group| group.kind == GroupKind::Joints)
+            .flat_map(|group| group.joints.iter().copied())
+            .collect();
+        Ok(Self {
+            kinematics: Kinematics::new(model),
+            layout: layout.clone(),
+            tool_link: model.link_index(chain.tool_frame())?,
+            camera_link,
+            arm_joints: arm.joints.clone(),
+            configurations,
+            moving_joints,
+            reach: ReachEnvelope::default(),
+        })
+    }
+
+    /// The facts of a state of the layout that this was made for; none while joints or base are not
+    /// measured.
+    pub fn facts(&mut self, state: &RobotState) -> Option<RobotFacts> {
+        let base = state.base.filter(|base| base.valid)?;
+        if !state.joints.iter().all(|joint| joint.valid) {
+            return None;
+        }
+        let positions: Vec<f64> = state.joints.iter().map(|joint| joint.position).collect();
+        self.kinematics.update(&positions).ok()?;
+        let map_from = |link: usize| -> Isometry3<f64> {
+            base.map_from_base * self.kinematics.base_from_link()[link]
+        };
+        let at = |goal: &[f64]| {
+            self.arm_joints
+                .iter()
+                .zip(goal)
+                .all(|(joint, goal)| (positions[*joint] - goal).abs() <= AT_CONFIGURATION_RAD)
+        };
+        let velocities = self.moving_joints.iter().map(|joint| state.joints[*joint].velocity.abs());
+        let grippers = self.layout.groups().iter().filter(|g| g.kind == GroupKind::Gripper);
+        Some(RobotFacts {
+            stamp: state.stamp,
+            map_from_base: base.map_from_base,
+            base_linear_m_s: base.linear_velocity.xy().norm(),
+            base_angular_rad_s: base.angular_velocity.z.abs(),
+            max_joint_velocity_rad_s: velocities.fold(0.0, f64::max),
+            map_from_tool: map_from(self.tool_link),
+            grippers: grippers
+                .map(|group| {
+                    let gripper = state.grippers[group.gripper];
+                    let facts =
+                        GripperFacts { width_m: gripper.width_m, force_n: gripper.force_n };
+                    (group.name.clone(), facts)
+                })
+                .collect(),
+            arm_configuration: self
+                .configurations
+                .iter()
+                .find(|(_, goal)| at(goal))
+                .map(|(name, _)| name.clone()),
+            map_from_camera: self.camera_link.map(map_from),
+            reach: self.reach,
+        })
+    }
+}

@@ -1,0 +1,180 @@
+use std::time::Duration;
+
+use sinew_bus::{Bus, Subscription, names};
+use sinew_driver_sim::SimWorld;
+use sinew_msgs::sinew_msgs::RobotTick;
+use sinew_types::Time;
+
+use crate::arguments::NodeArguments;
+use crate::connector_node::ConnectorNode;
+use crate::convert::time_from_msg;
+use crate::executor::{Pace, VirtualExecutor};
+use crate::hardware_node::{HardwareNode, HardwareParameters, PaceParameter};
+use crate::launch::LaunchDescription;
+use crate::node::{Node, NodeError, Progress};
+use crate::planner_node::PlannerNode;
+use crate::skills_node::SkillsNode;
+
+/// The nodes that `sinew node` knows, in the order in which they are stepped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NodeKind {
+    /// Driver, control loop, gate.
+    Hardware,
+    /// Skill server.
+    Skills,
+    /// Executive.
+    Connector,
+    /// Planners.
+    Planner,
+}
+
+impl NodeKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Hardware, Self::Skills, Self::Connector, Self::Planner];
+
+    /// As on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hardware => "hardware",
+            Self::Skills => "skills",
+            Self::Connector => "connector",
+            Self::Planner => "planner",
+        }
+    }
+
+    /// The kind of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The kind that a launch file's `args: node KIND` starts.
+    ///
+    /// # Errors
+    /// Names the node, and what is allowed.
+    pub fn from_args(node: &str, args: &[String]) -> Result<Self, NodeError> {
+        let kind = match args {
+            [verb, kind] if verb == "node" => Self::from_name(kind),
+            _ => None,
+        };
+        kind.ok_or_else(|| {
+            let kinds: Vec<_> = Self::ALL.iter().map(|kind| kind.name()).collect();
+            let (got, kinds) = (args.join(" "), kinds.join(", "));
+            NodeError::new(node, format!("args: `{got}`; allowed: node KIND, KIND one of {kinds}"))
+        })
+    }
+}
+
+/// All nodes of a launch file in one process, in virtual time.
+pub struct Composed {
+    /// In-process.
+    pub bus: Bus,
+    /// Steps the nodes.
+    pub executor: VirtualExecutor,
+    /// The world around the robot.
+    pub sim: SimWorld,
+    /// Of the robot.
+    pub namespace: String,
+}
+
+/// Makes every node of a launch file, on an in-process bus.
+///
+/// Nodes are stepped in the order of [`NodeKind`], whatever their order in the file.
+///
+/// # Errors
+/// The first node that cannot be made; a file without exactly one hardware node; a file that starts
+/// other programs, which only [`run_node`]'s processes can stand beside.
+pub fn compose(description: &LaunchDescription, pace: Pace) -> Result<Composed, NodeError> {
+    if let Some(process) = description.processes.first() {
+        let command = process.command.join(" ");
+        return Err(NodeError::new(
+            "launch",
+            format!("executable `{command}` is a program of its own: use --processes"),
+        ));
+    }
+    let mut nodes = Vec::new();
+    for launch in &description.nodes {
+        let kind = NodeKind::from_args(&launch.name, &launch.args)?;
+        nodes.push((kind, NodeArguments::from(launch)));
+    }
+    nodes.sort_by_key(|(kind, _)| *kind);
+    let hardware: Vec<_> = nodes.iter().filter(|(kind, _)| *kind == NodeKind::Hardware).collect();
+    let [(_, hardware)] = hardware[..] else {
+        let found = hardware.len();
+        return Err(NodeError::new("launch", format!("{found} hardware nodes; allowed: 1")));
+    };
+    let bus = Bus::in_process();
+    let mut executor = VirtualExecutor::new(pace);
+    let made = HardwareNode::new(&bus, hardware)?;
+    let (sim, namespace) = (made.world(), hardware.namespace.clone());
+    executor.add(Box::new(made));
+    for (kind, arguments) in nodes.iter().filter(|(kind, _)| *kind != NodeKind::Hardware) {
+        executor.add(make(*kind, &bus, arguments)?);
+    }
+    Ok(Composed { bus, executor, sim, namespace })
+}
+
+fn make(kind: NodeKind, bus: &Bus, arguments: &NodeArguments) -> Result<Box<dyn Node>, NodeError> {
+    Ok(match kind {
+        NodeKind::Hardware => Box::new(HardwareNode::new(bus, arguments)?),
+        NodeKind::Skills => Box::new(SkillsNode::new(bus, arguments)?),
+        NodeKind::Connector => Box::new(ConnectorNode::new(bus, arguments)?),
+        NodeKind::Planner => Box::new(PlannerNode::new(bus, arguments)?),
+    })
+}
+
+/// Runs one node as a process of its own on this bus until `stop` says so.
+///
+/// # Errors
+/// What ends the node.
+pub fn run_node(
+    kind: NodeKind,
+    bus: &Bus,
+    arguments: &NodeArguments,
+    stop: impl Fn() -> bool,
+) -> Result<(), NodeError> {
+    if kind == NodeKind::Hardware {
+        let parameters: HardwareParameters =
+            arguments.parameters_as().map_err(|e| NodeError::new(&arguments.name, e))?;
+        let pace = match parameters.pace {
+            PaceParameter::Fastest => Pace::Fastest,
+            PaceParameter::RealTime => Pace::Factor(1.0),
+        };
+        let mut executor = VirtualExecutor::new(pace);
+        executor.wake_on(bus.waiter());
+        executor.add(make(kind, bus, arguments)?);
+        executor.run(|_| stop())?;
+        executor.shutdown();
+        return Ok(());
+    }
+    let clock = crate::bus_node(bus, arguments)?
+        .subscription(&names::ROBOT_TICK)
+        .map_err(|e| NodeError::new(&arguments.name, e))?;
+    let mut node = make(kind, bus, arguments)?;
+    follow(node.as_mut(), bus, &clock, stop)
+}
+
+/// How long a follower sleeps at most when nothing arrives, in wall time.
+const IDLE: Duration = Duration::from_millis(20);
+
+/// Steps a node whenever something arrives, at the time that the hardware's ticks tell.
+pub fn follow(
+    node: &mut dyn Node,
+    bus: &Bus,
+    clock: &Subscription<RobotTick>,
+    stop: impl Fn() -> bool,
+) -> Result<(), NodeError> {
+    let mut waiter = bus.waiter();
+    let mut now = Time::ZERO;
+    while !stop() {
+        if let Some(tick) = clock.take_newest() {
+            // A hardware process that was started anew begins at zero again; time must not.
+            now = now.max(time_from_msg(&tick.message.stamp));
+        }
+        if node.step(now)? == Progress::WaitsOutside {
+            tracing::trace!(node = node.name(), "waits for an answer from outside");
+        }
+        waiter.wait(IDLE);
+    }
+    node.shutdown(now);
+    Ok(())
+}
