@@ -494,6 +494,7 @@ impl Gate {
         self.safety.cycle += 1;
         self.safety.stamp = now;
         self.note_measured(state);
+        self.finish_disarming(now);
         let is_powered = matches!(self.power, Power::On | Power::Disarming(_));
         if is_powered {
             if self.stale_group(now).is_some() {
@@ -506,7 +507,6 @@ impl Gate {
         self.write_groups(now, state, out);
         self.judge_stillness(now, state);
         self.clear_communication(now);
-        self.finish_disarming(now);
         self.publish();
 
         out.lease = LeaseId::default();

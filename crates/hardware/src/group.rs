@@ -309,8 +309,12 @@ impl Group {
                 let fingers = self.layout.joints.iter().map(|j| state.joints[*j].position);
                 self.axes[0] =
                     Axis::at(if gripper.valid { gripper.width_m } else { fingers.sum() });
-                self.max_force_n = f64::NAN;
+                if !self.commanded {
+                    self.max_force_n = f64::NAN;
+                }
             }
+            // Torque targets may step: those of a command need no seed.
+            GroupLimits::Effort(_) | GroupLimits::Impedance(_) if self.commanded => {}
             GroupLimits::Effort(_) | GroupLimits::Impedance(_) => {
                 for (torque, joint) in self.torque.iter_mut().zip(&self.layout.joints) {
                     // The drive's own gains, until a command says others.

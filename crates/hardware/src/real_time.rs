@@ -22,9 +22,11 @@ use crate::link::LoopMonitor;
 /// How a loop is run in real time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RealTimeConfig {
-    /// SCHED_FIFO priority, 1 to 99, tried for; none leaves the thread as it is.
+    /// SCHED_FIFO priority, 1 to 99, tried for; none leaves the thread as it is, and so does a simulated
+    /// driver.
     pub fifo_priority: Option<u8>,
-    /// Whether the process' memory is to be kept from being paged out.
+    /// Whether the process' memory is to be kept from being paged out, once used; not with a simulated
+    /// driver.
     pub lock_memory: bool,
     /// A tick that takes longer has the watchdog stop the actuators.
     pub stall_timeout: Duration,
@@ -161,7 +163,7 @@ impl Drop for RealTimeRunner {
 
 fn run(mut control: ControlLoop, shared: &Shared, config: &RealTimeConfig) -> ControlLoop {
     let stats = &shared.stats;
-    prepare_thread(stats, config);
+    prepare_thread(stats, config, control.is_simulated());
     let period = control.period();
     let mut deadline = monotonic_now();
     let mut simulated = Time::ZERO;
@@ -200,11 +202,16 @@ fn run(mut control: ControlLoop, shared: &Shared, config: &RealTimeConfig) -> Co
     }
 }
 
-fn prepare_thread(stats: &LoopStats, config: &RealTimeConfig) {
+fn prepare_thread(stats: &LoopStats, config: &RealTimeConfig, is_simulated: bool) {
     // Each may be forbidden to this user; the loop runs anyway, and the stats tell.
     let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+    if is_simulated {
+        // Physics may fill every period: under SCHED_FIFO it would starve the rest of the machine.
+        return;
+    }
     if config.lock_memory {
-        let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE;
+        // On fault: what is used stays, without making every stack and arena resident at once.
+        let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
         let locked = rustix::mm::mlockall(flags).is_ok();
         stats.is_memory_locked.store(locked, Ordering::SeqCst);
     }

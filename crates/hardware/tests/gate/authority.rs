@@ -72,7 +72,7 @@ fn after_a_person_only_resume_gives_the_groups_back() {
     let mut command = rig.command(pad, &["base"]);
     command.boot_id = PAD;
     rig.send(&command).unwrap();
-    rig.tick();
+    rig.ticks(20);
     assert_eq!(rig.output("base"), OutputKind::Track);
 
     let mut released = rig.command(pad, &["base"]);

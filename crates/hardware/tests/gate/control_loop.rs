@@ -135,7 +135,7 @@ fn a_command_moves_the_robot_and_a_lost_stream_brings_it_to_rest() {
         bench.handle.heartbeat(BOOT).unwrap();
     }
     assert_eq!(bench.handle.safety().groups[1].output, OutputKind::Track);
-    assert_eq!(bench.handle.output().base.unwrap().linear_x, 0.4);
+    assert!((bench.handle.output().base.unwrap().linear_x - 0.4).abs() < 1e-9);
     let x =
         |bench: &mut Bench| bench.handle.state().base.unwrap().map_from_base.translation.vector.x;
     let lost_at = x(&mut bench);

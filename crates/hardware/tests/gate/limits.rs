@@ -147,13 +147,16 @@ fn a_gripper_is_bounded_in_width_speed_and_force() {
 #[test]
 fn the_end_of_a_lease_ramps_from_the_last_speed_and_then_holds() {
     let mut rig = Rig::ready();
-    let pan = rig.layout.groups()[rig.group("head")].joints[0];
+    let head = rig.layout.groups()[rig.group("head")].joints.clone();
+    let pan = head[0];
     stream(
         &mut rig,
         &["head"],
         200,
         |tick, command| {
-            command.joints[pan] = JointCommand::position(0.5 * f64::from(tick + 10) * 0.002);
+            for joint in &head {
+                command.joints[*joint] = JointCommand::position(0.5 * f64::from(tick + 10) * 0.002);
+            }
         },
         |_| {},
     );

@@ -288,7 +288,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
     #[test]
     fn whatever_happens_stops_hold_limits_hold_and_nothing_is_tracked_unasked(
         steps in prop::collection::vec(step(), 60..220)
