@@ -1,0 +1,184 @@
+//! What a tick gives, and what it refuses.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{MANIFEST, Net, layout, state, write};
+use sinew_policy::{CommandInputs, Policy, PolicyError};
+use sinew_types::{ActuatorCommand, ErrorCode, Time};
+
+fn policy(manifest: &str) -> (Policy, CommandInputs) {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = Policy::load(write(folder.path(), &Net::default(), manifest), &layout()).unwrap();
+    let inputs = policy.command_inputs();
+    (policy, inputs)
+}
+
+#[test]
+fn observation_order_offset_scale_and_clip_are_as_the_manifest_says() {
+    let (mut policy, mut inputs) = policy(MANIFEST);
+    inputs.set("height", &[7.0], state().stamp).unwrap();
+    policy.reset(&state()).unwrap();
+    policy.step(&state(), &inputs).unwrap();
+    let seen: Vec<f32> = policy.observation().to_vec();
+    assert_eq!(seen, [(0.3_f64 - 0.1) as f32 * 2.0, (0.2_f64 - 0.1) as f32 * 2.0, 1.0]);
+}
+
+#[test]
+fn max_norm_shortens_a_vector_and_keeps_its_direction() {
+    let manifest = MANIFEST
+        .replace("offset: 0.1, scale: 2.0", "max_norm: 0.2")
+        .replace("clip: [-1.0, 1.0]}", "scale: 1.0}");
+    let (mut policy, mut inputs) = policy(&manifest);
+    inputs.set("height", &[0.0], state().stamp).unwrap();
+    policy.reset(&state()).unwrap();
+    policy.step(&state(), &inputs).unwrap();
+    let [elbow, shoulder, _] = policy.observation() else { panic!("three values") };
+    assert!((elbow.hypot(*shoulder) - 0.2).abs() < 1e-6);
+    assert!((elbow / shoulder - 1.5).abs() < 1e-5);
+}
+
+#[test]
+fn mean_and_std_apply_after_the_terms_own_scaling() {
+    let normalisation = "normalisation: {mean_std: {mean: [0.4, 0.0, 0.5], std: [1.0, 2.0, 0.5]}}";
+    let manifest = MANIFEST
+        .replace("normalisation: none", normalisation)
+        .replace("observation: [1.0, 2.0, 0.5]", "observation: [1.0, 2.0, 0.5]");
+    let (mut policy, mut inputs) = policy(&manifest);
+    inputs.set("height", &[1.0], state().stamp).unwrap();
+    policy.reset(&state()).unwrap();
+    policy.step(&state(), &inputs).unwrap();
+    let expected = [0.0_f32, 0.1, 1.0];
+    for (seen, expected) in policy.observation().iter().zip(expected) {
+        assert!((seen - expected).abs() < 1e-6, "{seen} {expected}");
+    }
+}
+
+#[test]
+fn a_delta_moves_the_previous_target_within_slew_and_lead() {
+    let (mut policy, mut inputs) = policy(MANIFEST);
+    inputs.set("height", &[1.0], state().stamp).unwrap();
+    policy.reset(&state()).unwrap();
+    // Raw actions are 0.9 and -0.3: 0.09 and -0.03 rad per tick, reached in steps of 0.03.
+    let first: Vec<f64> = policy.step(&state(), &inputs).unwrap().to_vec();
+    assert!((first[0] - 0.23).abs() < 1e-6 && (first[1] - 0.27).abs() < 1e-6, "{first:?}");
+    let second: Vec<f64> = policy.step(&state(), &inputs).unwrap().to_vec();
+    assert!((second[0] - 0.29).abs() < 1e-6, "{second:?}");
+    // The joints do not follow: the target stops half a radian away.
+    for _ in 0..100 {
+        policy.step(&state(), &inputs).unwrap();
+    }
+    let mut command = ActuatorCommand::unused(&layout());
+    policy.write(&mut command);
+    assert!(!command.joints[0].is_used());
+    assert!((command.joints[1].position - 0.7).abs() < 1e-6);
+    assert!((command.joints[2].position + 0.2).abs() < 1e-6);
+}
+
+#[test]
+fn a_position_is_scaled_and_offset() {
+    let manifest = MANIFEST.replace(
+        "  mode: delta\n  joints: [shoulder, elbow]\n  clip: [-1.0, 1.0]\n  scale: 0.1\n  slew: 0.03\n  max_lead: 0.5\n",
+        "  mode: position\n  joints: [shoulder, elbow]\n  clip: [-0.5, 0.5]\n  scale: 2.0\n  offset: [0.0, 1.0]\n",
+    );
+    let (mut policy, mut inputs) = policy(&manifest);
+    inputs.set("height", &[1.0], state().stamp).unwrap();
+    policy.reset(&state()).unwrap();
+    let targets = policy.step(&state(), &inputs).unwrap();
+    // Raw 0.9 is clipped to 0.5, raw -0.3 stays.
+    assert!((targets[0] - 1.0).abs() < 1e-6 && (targets[1] - 0.4).abs() < 1e-6, "{targets:?}");
+}
+
+#[test]
+fn a_twist_goes_to_the_base() {
+    let manifest = MANIFEST.replace(
+        "  mode: delta\n  joints: [shoulder, elbow]\n  clip: [-1.0, 1.0]\n  scale: 0.1\n  slew: 0.03\n  max_lead: 0.5\n",
+        "  mode: twist\n  axes: [angular_z, linear_x]\n  clip: [-1.0, 1.0]\n  scale: [2.0, 0.5]\n  slew: 10.0\n",
+    );
+    let (mut policy, mut inputs) = policy(&manifest);
+    inputs.set("height", &[1.0], state().stamp).unwrap();
+    policy.reset(&state()).unwrap();
+    policy.step(&state(), &inputs).unwrap();
+    let mut command = ActuatorCommand::unused(&layout());
+    policy.write(&mut command);
+    let twist = command.base.unwrap();
+    assert!((twist.angular_z - 1.8).abs() < 1e-6 && (twist.linear_x + 0.15).abs() < 1e-6);
+    assert_eq!(twist.linear_y, 0.0);
+}
+
+#[test]
+fn an_input_that_was_not_given_or_is_too_old_is_refused_by_name() {
+    let (mut policy, mut inputs) = policy(MANIFEST);
+    policy.reset(&state()).unwrap();
+    let error = policy.step(&state(), &inputs).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::ObservationStale);
+    assert!(error.to_string().contains("command[height] is missing"), "{error}");
+    inputs.set("height", &[0.0], Time::from_nanos(800_000_000)).unwrap();
+    let error = policy.step(&state(), &inputs).unwrap_err();
+    assert!(error.to_string().contains("200ms old"), "{error}");
+    inputs.clear();
+    assert!(policy.step(&state(), &inputs).is_err());
+}
+
+#[test]
+fn a_joint_that_is_invalid_or_not_finite_is_refused_by_name() {
+    let (mut policy, mut inputs) = policy(MANIFEST);
+    inputs.set("height", &[0.0], state().stamp).unwrap();
+    let mut broken = state();
+    broken.joints[2].valid = false;
+    let error = policy.step(&broken, &inputs).unwrap_err();
+    assert!(error.to_string().contains("joint_position[elbow] is invalid"), "{error}");
+    let mut broken = state();
+    broken.joints[1].position = f64::NAN;
+    let error = policy.step(&broken, &inputs).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::PolicyNotFinite);
+    assert!(error.to_string().contains("joint_position[shoulder]"), "{error}");
+}
+
+#[test]
+fn a_network_that_overflows_is_refused_and_the_command_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = vec![f32::MAX, 0.0, f32::MAX, 1.0, f32::MAX, -0.5];
+    let manifest = MANIFEST.replace("[1.0, 2.0, 0.5], action: [1.25, 1.75]", "[0, 0, 0], action: [0, 0]")
+        .replace("clip: [-1.0, 1.0]}", "clip: [-9.0, 9.0]}");
+    let net = Net { weights, ..Net::default() };
+    let mut policy = Policy::load(write(folder.path(), &net, &manifest), &layout()).unwrap();
+    let mut inputs = policy.command_inputs();
+    policy.reset(&state()).unwrap();
+    inputs.set("height", &[5.0], state().stamp).unwrap();
+    let error = policy.step(&state(), &inputs).unwrap_err();
+    assert!(matches!(error, PolicyError::NotFinite { .. }), "{error}");
+    let mut command = ActuatorCommand::unused(&layout());
+    policy.write(&mut command);
+    assert_eq!(command.joints[1].position, state().joints[1].position);
+}
+
+#[test]
+fn an_unknown_command_is_refused_with_the_known_ones() {
+    let (_, mut inputs) = policy(MANIFEST);
+    let error = inputs.set("hight", &[0.0], Time::ZERO).unwrap_err().to_string();
+    assert!(error.contains("hight") && error.contains("height[1] (m)"), "{error}");
+    assert!(inputs.set("height", &[0.0, 1.0], Time::ZERO).is_err());
+}
+
+#[test]
+fn a_state_of_another_robot_is_refused() {
+    let (mut policy, mut inputs) = policy(MANIFEST);
+    inputs.set("height", &[0.0], state().stamp).unwrap();
+    let mut other = state();
+    other.layout_hash ^= 1;
+    let error = policy.step(&other, &inputs).unwrap_err();
+    assert!(matches!(error, PolicyError::WrongLayout { .. }), "{error}");
+}
+
+#[test]
+fn each_stage_is_timed() {
+    let (mut policy, mut inputs) = policy(MANIFEST);
+    inputs.set("height", &[0.0], state().stamp).unwrap();
+    for _ in 0..5 {
+        policy.step(&state(), &inputs).unwrap();
+    }
+    let latency = policy.latency();
+    assert_eq!((latency.observe.count(), latency.run.count(), latency.decode.count()), (5, 5, 5));
+}
