@@ -148,7 +148,7 @@ fn set_options(spec: &mut MjSpec, world: &World) {
     visual.map.zfar = 20.0;
     visual.global.offwidth = MAX_PICTURE_PX as i32;
     visual.global.offheight = MAX_PICTURE_PX as i32;
-    visual.headlight.ambient = [0.32, 0.32, 0.34];
+    visual.headlight.ambient = [0.40, 0.40, 0.41];
     visual.headlight.diffuse = [0.30, 0.30, 0.30];
     visual.headlight.specular = [0.0, 0.0, 0.0];
     visual.rgba.haze = [0.86, 0.90, 0.94, 1.0];
@@ -169,14 +169,14 @@ fn add_materials(spec: &mut MjSpec) {
         .with_name("sinew_floor")
         .with_type(MjtTexture::mjTEXTURE_2D)
         .with_builtin(MjtBuiltin::mjBUILTIN_CHECKER)
-        .with_rgb1([0.80, 0.81, 0.82])
-        .with_rgb2([0.72, 0.73, 0.75])
+        .with_rgb1([0.83, 0.82, 0.80])
+        .with_rgb2([0.76, 0.75, 0.73])
         .with_width(128)
         .with_height(128);
     let floor = spec.add_material().with_name("sinew_floor");
     floor.set_texture(MjtTextureRoleBase::mjTEXROLE_RGB, "sinew_floor");
     floor.set_texuniform(true);
-    *floor.texrepeat_mut() = [1.0, 1.0];
+    *floor.texrepeat_mut() = [2.0, 2.0];
     floor.set_reflectance(0.0);
     floor.set_specular(0.1);
     let plain = spec.add_material().with_name("sinew_plain");
@@ -337,7 +337,7 @@ fn add_surroundings(spec: &mut MjSpec, world: &World, scene: &Scene) -> Result<(
     light.set_type(MjtLightType::mjLIGHT_DIRECTIONAL);
     *light.pos_mut() = [-1.0, -2.0, 4.0];
     *light.dir_mut() = [0.35, 0.45, -1.0];
-    *light.diffuse_mut() = [0.55, 0.54, 0.52];
+    *light.diffuse_mut() = [0.48, 0.47, 0.45];
     *light.specular_mut() = [0.25, 0.25, 0.25];
     light.set_castshadow(true);
 
@@ -371,7 +371,10 @@ fn add_surroundings(spec: &mut MjSpec, world: &World, scene: &Scene) -> Result<(
         geom.set_priority(1);
         geom.set_condim(4);
         *geom.friction_mut() = [placed.friction, 0.005, 0.0001];
-        *geom.solref_mut() = [0.005, 1.0];
+        // The stiffest that a step of 1 ms allows. The engine's friction leaves out the centripetal acceleration of what is
+        // held, so that it creeps outwards at (turning rate)² x (distance from the axis) x (half of this time constant).
+        let time_constant_s = (2.0 * world.config().physics.timestep_s).max(0.001);
+        *geom.solref_mut() = [time_constant_s, 1.0];
         geom.solimp_mut()[..3].copy_from_slice(&[0.95, 0.99, 0.001]);
     }
     Ok(())

@@ -42,7 +42,7 @@ pub enum SimError {
         /// The world file.
         path: PathBuf,
         /// What is wrong with the robot.
-        source: RobotError,
+        source: Box<RobotError>,
     },
     /// The robot's joints and groups do not make a layout.
     #[error("robot `{robot}` has no valid layout")]

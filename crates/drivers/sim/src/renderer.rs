@@ -16,7 +16,7 @@ const MIN_PICTURE_PX: u32 = 16;
 /// Canvases that are kept, each of another size or quality.
 const MAX_CANVASES: usize = 3;
 /// Edge of the shadow map of world cameras, pixels.
-const SHADOW_MAP_PX: i32 = 4096;
+const SHADOW_MAP_PX: i32 = 2048;
 /// Samples per pixel of world cameras.
 const SAMPLES: i32 = 4;
 

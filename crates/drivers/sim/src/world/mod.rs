@@ -41,8 +41,10 @@ impl World {
             SimError::Yaml { path: path.to_owned(), problem: error.to_string() }
         })?;
         let robot_path = path.parent().unwrap_or(Path::new("")).join(&config.robot.file);
-        let robot = RobotModel::load(&robot_path)
-            .map_err(|source| SimError::Robot { path: path.to_owned(), source })?;
+        let robot = RobotModel::load(&robot_path).map_err(|source| SimError::Robot {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
         check::world(path, &config, &robot)?;
         Ok(Self { config, path: path.to_owned(), robot })
     }

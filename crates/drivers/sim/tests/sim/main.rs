@@ -3,6 +3,7 @@
 
 mod arm;
 mod base;
+mod bases;
 mod driver;
 mod grasp;
 mod pictures;
