@@ -40,7 +40,6 @@ impl fmt::Display for Unmet {
 struct Statics {
     objects: BTreeMap<String, StaticObject>,
     max_grasp_width_m: Option<f64>,
-    initial: BTreeSet<(Relation, Vec<String>)>,
 }
 
 #[derive(Debug)]
@@ -132,7 +131,7 @@ impl Facts {
             .collect();
         let max_grasp_width_m =
             world.robot.grippers.values().map(|g| g.max_width_m).max_by(f64::total_cmp);
-        let statics = Statics { objects, max_grasp_width_m, initial: true_facts.clone() };
+        let statics = Statics { objects, max_grasp_width_m };
         Self { true_facts, statics: Arc::new(statics) }
     }
 
@@ -170,7 +169,10 @@ impl Facts {
     /// # Errors
     /// A pre-condition that does not hold, or an effect that cannot be.
     pub fn after(&self, skill: &GroundSkill) -> Result<Self, Unmet> {
-        if let Some(predicate) = skill.preconditions.iter().find(|p| !self.holds(p)) {
+        let implied: Vec<_> =
+            skill.add.iter().flat_map(|effect| self.implied_conditions(effect)).collect();
+        let conditions = skill.preconditions.iter().chain(&implied);
+        if let Some(predicate) = conditions.into_iter().find(|p| !self.holds(p)) {
             return Err(Unmet::Precondition {
                 predicate: predicate.clone(),
                 instead: self.instead_of(predicate),
@@ -207,26 +209,49 @@ impl Facts {
             .unwrap_or_default()
     }
 
-    /// Why an affirmed fact can never hold, or not while this state lasts; none if it can.
+    /// What must hold before an effect can come true, whatever skill brings it about: what is loose
+    /// carries one object, and what is in the gripper is not worked at.
+    pub fn implied_conditions(&self, effect: &Predicate) -> Vec<Predicate> {
+        match effect {
+            Predicate::Near { target: object } | Predicate::ToolAt { object } => {
+                vec![Predicate::Holding { object: object.clone() }.negated()]
+            }
+            Predicate::On { support: Slot::Id(id), .. } => match self.statics.objects.get(id) {
+                Some(support) if !support.fixed => {
+                    vec![Predicate::clear(id), Predicate::holding(id).negated()]
+                }
+                _ => vec![],
+            },
+            _ => vec![],
+        }
+    }
+
+    /// Why a fact can never come true, whatever is done; none if it can.
     pub fn impossible(&self, predicate: &Predicate) -> Option<String> {
         let (affirmed, relation, slots) = predicate.parts();
-        if !affirmed {
+        let ids: Vec<&str> = slots
+            .into_iter()
+            .filter_map(|slot| match slot {
+                Slot::Id(id) => Some(id.as_str()),
+                Slot::Any => None,
+            })
+            .collect();
+        if !affirmed || ids.len() != relation.arity() {
             return None;
-        }
-        let mut ids = Vec::new();
-        for slot in slots {
-            match slot {
-                Slot::Id(id) => ids.push(id.as_str()),
-                Slot::Any => return None,
-            }
         }
         let of = |id: &str| self.statics.objects.get(id);
         match (relation, ids.as_slice()) {
             (Relation::Near | Relation::ToolAt, [id]) => {
-                if self.holds(&Predicate::holding(*id)) {
-                    return Some(format!("{id} is in the gripper"));
-                }
-                self.unreachable(id)
+                // Reach is that of the measured place: to be put elsewhere an object must have been
+                // in reach, and so must its new place.
+                let object = of(id)?;
+                let held = self.holds(&Predicate::holding(*id));
+                (!object.reachable && !held).then(|| {
+                    format!(
+                        "{id} (its top at {:.2} m) is out of reach from every free base pose",
+                        object.top_m
+                    )
+                })
             }
             (Relation::Holding, [id]) => {
                 let object = of(id)?;
@@ -242,56 +267,21 @@ impl Facts {
                     Some(_) => None,
                 }
             }
+            (Relation::In | Relation::On, [id, place]) if id == place => {
+                Some(format!("{id} cannot be {} itself", relation.name()))
+            }
             (Relation::In, [id, container]) => {
-                let (object, container_object) = (of(id)?, of(container)?);
-                if id == container {
-                    return Some(format!("{id} cannot be in itself"));
-                }
-                let Some(opening) = container_object.opening_m else {
+                let Some(opening) = of(container)?.opening_m else {
                     return Some(format!("{container} is no container"));
                 };
-                let fits = object.edges_m[0] < opening[0] && object.edges_m[1] < opening[1];
+                let edges = of(id)?.edges_m;
+                let fits = edges[0] < opening[0] && edges[1] < opening[1];
                 (!fits).then(|| format!("{id} is larger than the opening of {container}"))
             }
-            (Relation::On, [id, support]) => {
-                let support_object = of(support)?;
-                if id == support {
-                    return Some(format!("{id} cannot be on itself"));
-                }
-                if !support_object.support {
-                    return Some(format!("nothing can stand on {support}"));
-                }
-                if self.holds(&Predicate::holding(*support)) {
-                    return Some(format!("{support} is in the gripper"));
-                }
-                if support_object.fixed {
-                    return None;
-                }
-                // What is loose carries one object.
-                let there = self.find(Relation::On, &[&Slot::Any, &Slot::from(*support)])?;
-                (there[0] != *id).then(|| format!("{} is on {support} already", there[0]))
+            (Relation::On, [_, support]) => {
+                (!of(support)?.support).then(|| format!("nothing can stand on {support}"))
             }
             _ => None,
-        }
-    }
-
-    /// Why no base pose reaches an object. One that was put elsewhere is as reachable as its new place.
-    fn unreachable(&self, id: &str) -> Option<String> {
-        let moved_to = [Relation::In, Relation::On].into_iter().find_map(|relation| {
-            let ids = self.find(relation, &[&Slot::from(id), &Slot::Any])?;
-            (!self.statics.initial.contains(&(relation, ids.clone()))).then(|| ids[1].as_str())
-        });
-        match moved_to {
-            Some(place) if place != id => self.unreachable(place),
-            _ => {
-                let object = self.statics.objects.get(id)?;
-                (!object.reachable).then(|| {
-                    format!(
-                        "{id} (its top at {:.2} m) is out of reach from every free base pose",
-                        object.top_m
-                    )
-                })
-            }
         }
     }
 }

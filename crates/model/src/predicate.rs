@@ -258,6 +258,16 @@ impl<A> Predicate<A> {
     }
 }
 
+impl Predicate {
+    /// Whether `fact` is of this relation and its arguments fit, `$any` fitting all; both affirmed.
+    pub fn matches(&self, fact: &Self) -> bool {
+        let (own, other) = (self.parts(), fact.parts());
+        own.0 == other.0
+            && own.1 == other.1
+            && own.2.iter().zip(&other.2).all(|(slot, id)| **slot == Slot::Any || slot == id)
+    }
+}
+
 macro_rules! constructors {
     ($($(#[$doc:meta])* $name:ident => $variant:ident { $($field:ident),+ };)+) => {
         impl Predicate {

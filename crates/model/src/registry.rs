@@ -259,6 +259,14 @@ impl Checker<'_> {
             if field.starts_with("effects") {
                 self.check_effect(field, template)?;
             }
+            if field == "preconditions"
+                && let Template::Fixed(predicate) = template
+                && let (true, _, terms) = predicate.parts()
+                && terms.contains(&&Term::Any)
+            {
+                let reason = "planners cannot choose which";
+                return Err(self.error(field, &text, reason, "an id, an argument, or `not`"));
+            }
         }
         Ok(())
     }
