@@ -6,6 +6,11 @@
 //! the golden tests check against `rosbags`, an implementation that shares no code with this one.
 
 pub mod cdr;
+pub mod convert;
+mod defaults;
+
+use hiroz::TypeInfo;
+use hiroz::entity::TypeHash;
 
 // The generated code names this module as its own crate's.
 use hiroz_msgs::size_estimation;
@@ -22,3 +27,12 @@ pub use hiroz_msgs::ros::{
     action_msgs, builtin_interfaces, diagnostic_msgs, geometry_msgs, nav_msgs, rosgraph_msgs,
     sensor_msgs, std_msgs, std_srvs, tf2_msgs, trajectory_msgs, unique_identifier_msgs,
 };
+
+/// Name and hash of the service that cancels goals of any action. Generated code has it wrong: it
+/// hashes the type as if it were in the folder `action`, so ROS 2 would not find the service.
+#[must_use]
+pub fn cancel_goal_type_info() -> TypeInfo {
+    let hash = "RIHS01_573d8b0a534451d7bc2ac8c5ffde8ac14b8593b7001175d0cd6516dcbeb8689a";
+    let hash = TypeHash::from_rihs_string(hash).unwrap_or_else(TypeHash::zero);
+    TypeInfo::new("action_msgs::srv::dds_::CancelGoal_", hash)
+}

@@ -99,7 +99,6 @@ impl<A: Action> std::fmt::Debug for ActionClient<A> {
 }
 
 /// What happened to a goal.
-#[derive(Debug)]
 pub enum GoalEvent<A: Action> {
     /// The server took it on.
     Accepted,
@@ -124,6 +123,24 @@ pub enum GoalEvent<A: Action> {
         /// What failed.
         error: CallError,
     },
+}
+
+// Derived, it would ask for Debug of A, which is only a marker.
+impl<A: Action> std::fmt::Debug for GoalEvent<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Accepted => f.write_str("Accepted"),
+            Self::Rejected => f.write_str("Rejected"),
+            Self::Feedback(feedback) => f.debug_tuple("Feedback").field(feedback).finish(),
+            Self::CancelAnswered { accepted } => {
+                f.debug_struct("CancelAnswered").field("accepted", accepted).finish()
+            }
+            Self::Result { status, result } => {
+                f.debug_struct("Result").field("status", status).field("result", result).finish()
+            }
+            Self::Lost { error } => f.debug_struct("Lost").field("error", error).finish(),
+        }
+    }
 }
 
 enum Phase<A: Action> {

@@ -34,7 +34,7 @@ impl Parts {
         };
         Ok(Self {
             send_goal: part("send_goal", A::send_goal_type_info(), Qos::DEFAULT),
-            cancel_goal: part("cancel_goal", A::cancel_goal_type_info(), Qos::DEFAULT),
+            cancel_goal: part("cancel_goal", sinew_msgs::cancel_goal_type_info(), Qos::DEFAULT),
             get_result: part("get_result", A::get_result_type_info(), Qos::DEFAULT),
             feedback: part("feedback", A::feedback_type_info(), Qos::DEFAULT),
             status: part("status", A::status_type_info(), Qos::latched(1)),

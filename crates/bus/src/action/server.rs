@@ -55,12 +55,21 @@ pub struct ActionServer<A: Action> {
 }
 
 /// Something that a client wants.
-#[derive(Debug)]
 pub enum ActionEvent<A: Action> {
     /// A new goal, to be accepted or rejected.
     Goal(GoalRequest<A>),
     /// The end of a running goal, to be accepted or rejected.
     Cancel(CancelRequest<A>),
+}
+
+// Derived, it would ask for Debug of A, which is only a marker.
+impl<A: Action> std::fmt::Debug for ActionEvent<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Goal(request) => request.fmt(f),
+            Self::Cancel(request) => request.fmt(f),
+        }
+    }
 }
 
 impl<A: Action> ActionServer<A> {

@@ -1,0 +1,65 @@
+//! Two connected buses on each carrier, and waiting that is bounded but never measured.
+
+#![allow(dead_code)] // each test file uses a part
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use sinew_bus::{Bus, ZenohConfig};
+
+/// Where a server and its clients live: one bus in-process, two sessions on zenoh.
+pub struct Pair {
+    pub server: Bus,
+    pub client: Bus,
+}
+
+pub fn free_endpoint() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("tcp/127.0.0.1:{}", listener.local_addr().unwrap().port())
+}
+
+pub fn zenoh(listen: &[&str], connect: &[&str], call_timeout: Duration) -> Bus {
+    let own = |endpoints: &[&str]| endpoints.iter().map(|e| (*e).to_owned()).collect();
+    Bus::zenoh(ZenohConfig {
+        listen: own(listen),
+        connect: own(connect),
+        call_timeout,
+        ..ZenohConfig::default()
+    })
+    .unwrap()
+}
+
+impl Pair {
+    pub fn in_process() -> Self {
+        let bus = Bus::in_process();
+        Self { server: bus.clone(), client: bus }
+    }
+
+    pub fn zenoh() -> Self {
+        Self::zenoh_with_call_timeout(Duration::from_secs(10))
+    }
+
+    pub fn zenoh_with_call_timeout(call_timeout: Duration) -> Self {
+        let endpoint = free_endpoint();
+        Self {
+            server: zenoh(&[&endpoint], &[], call_timeout),
+            client: zenoh(&[], &[&endpoint], call_timeout),
+        }
+    }
+}
+
+/// Polls until there is something. The limit only ends a test that would hang.
+pub fn until<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = poll() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+pub fn until_true(what: &str, mut condition: impl FnMut() -> bool) {
+    until(what, || condition().then_some(()));
+}
