@@ -241,7 +241,7 @@ fn dress(body: &mut MjsBody, robot: &RobotModel) {
         _ => false,
     };
     let is_visual = |geom: &MjsGeom| geom.contype() == 0 && geom.conaffinity() == 0;
-    let has_visual = body.geom_iter(false).any(|geom| is_visual(geom));
+    let has_visual = body.geom_iter(false).any(&is_visual);
     for geom in body.geom_iter_mut(false) {
         if is_visual(geom) {
             geom.set_group(VISIBLE_GROUP);

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sinew_hardware::{Configured, DriverError, EmergencyStop, HardwareInterface};
-use sinew_robot::{CommandInterface, RobotModel};
-use sinew_types::{ActuatorCommand, GroupKind, Layout, RobotState, Time};
+use sinew_hardware::{Configured, DriverError, EmergencyStop, HardwareInterface, layout_of};
+use sinew_types::{ActuatorCommand, Layout, RobotState, Time};
 use triple_buffer::Input;
 
 use crate::SimError;
@@ -45,7 +44,10 @@ impl SimDriver {
     /// # Errors
     /// When the physics engine refuses the robot's or the world's model, or the scene belongs to another world.
     pub fn new(world: World, scene: &Scene) -> Result<(Self, SimWorld), SimError> {
-        let layout = layout(world.robot())?;
+        let layout = layout_of(world.robot()).map_err(|source| SimError::Layout {
+            robot: world.robot().name().to_owned(),
+            source: Box::new(source),
+        })?;
         let physics = make(&world, scene)?;
         let mut first = Snapshot::new(0, scene.objects.len(), physics.position_len());
         physics.view(Time::ZERO, &mut first);
@@ -93,29 +95,6 @@ pub(crate) fn make(world: &World, scene: &Scene) -> Result<Physics, SimError> {
         });
     }
     Physics::new(world, scene)
-}
-
-/// The order of joints and groups of a robot.
-///
-/// # Errors
-/// [`SimError::Layout`] if a joint is in two groups, or two groups drive the base.
-pub fn layout(robot: &RobotModel) -> Result<Layout, SimError> {
-    let joints: Vec<String> = robot.joints().iter().map(|joint| joint.name.clone()).collect();
-    let groups = robot
-        .groups()
-        .iter()
-        .map(|group| {
-            let kind = match (group.command, group.gripper) {
-                (CommandInterface::Twist, _) => GroupKind::Base,
-                (_, Some(_)) => GroupKind::Gripper,
-                _ => GroupKind::Joints,
-            };
-            let names = group.joints.iter().map(|joint| joints[*joint].clone()).collect();
-            (group.name.clone(), kind, names)
-        })
-        .collect();
-    Layout::new(joints.clone(), groups)
-        .map_err(|source| SimError::Layout { robot: robot.name().to_owned(), source })
 }
 
 impl HardwareInterface for SimDriver {

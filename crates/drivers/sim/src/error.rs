@@ -50,7 +50,7 @@ pub enum SimError {
         /// Name of the robot.
         robot: String,
         /// Which joint or group is wrong.
-        source: sinew_types::LayoutError,
+        source: Box<sinew_hardware::HardwareError>,
     },
     /// Objects do not fit into their area.
     #[error(

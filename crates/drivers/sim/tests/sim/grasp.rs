@@ -60,11 +60,11 @@ fn carry(mass_scale: f64, friction_scale: f64) -> f64 {
     assert!(rig.object_z("red_cube") > 0.6, "it is lifted: {}", rig.object_z("red_cube"));
 
     // Back and forth with 0.8 m/s² up to 0.6 m/s, in gentle curves.
-    let mut speed = 0.0;
+    let mut speed = 0f64;
     for tick in 0..10_000 {
         let t = f64::from(tick) * PERIOD_S;
-        let goal = if (t / 2.5) as u32 % 2 == 0 { -0.6 } else { 0.6 };
-        speed += (goal - speed as f64).clamp(-0.8 * PERIOD_S, 0.8 * PERIOD_S);
+        let goal = if ((t / 2.5) as u32).is_multiple_of(2) { -0.6 } else { 0.6 };
+        speed += (goal - speed).clamp(-0.8 * PERIOD_S, 0.8 * PERIOD_S);
         let turn = 0.3 * (t * 1.3).sin();
         rig.tick(|_, command| {
             command.base = Some(BaseTwist { linear_x: speed, linear_y: 0.0, angular_z: turn });
