@@ -1,12 +1,15 @@
+mod accept;
+mod torque;
+
 use std::time::Duration;
 
 use sinew_types::{
     ActuatorCommand, BaseTwist, GripperCommand, GroupLayout, JointCommand, RobotState, Time,
 };
 
+use self::torque::{bounded_effort, bounded_impedance};
 use crate::axis::{Axis, Clamped};
-use crate::config::{AxisLimits, BaseLimits, GateGroup, GroupLimits, GroupStop, TorqueLimits};
-use crate::refusal::CommandRefusal;
+use crate::config::{AxisLimits, BaseLimits, GateGroup, GroupLimits, GroupStop};
 use crate::safety::{ClampCounts, OutputKind};
 
 /// Base speeds under which it counts as still.
@@ -95,120 +98,6 @@ impl Group {
             self.config.limits,
             GroupLimits::Velocity(_) | GroupLimits::Effort(_) | GroupLimits::Twist(_)
         )
-    }
-
-    /// Whether the command says anything to this group, and whether it may.
-    pub(crate) fn check(&self, command: &ActuatorCommand) -> Result<bool, CommandRefusal> {
-        match &self.config.limits {
-            GroupLimits::Twist(_) => match command.base {
-                None => Ok(false),
-                Some(twist)
-                    if [twist.linear_x, twist.linear_y, twist.angular_z]
-                        .iter()
-                        .all(|v| v.is_finite()) =>
-                {
-                    Ok(true)
-                }
-                Some(_) => Err(CommandRefusal::NotFinite),
-            },
-            GroupLimits::Gripper { .. } => {
-                let GripperCommand { width_m, max_force_n } = command.grippers[self.layout.gripper];
-                if width_m.is_infinite() || max_force_n.is_infinite() || max_force_n < 0.0 {
-                    return Err(CommandRefusal::NotFinite);
-                }
-                // A force without a width would be followed by nothing.
-                if width_m.is_nan() && !max_force_n.is_nan() {
-                    return Err(CommandRefusal::NotFinite);
-                }
-                Ok(!width_m.is_nan())
-            }
-            limits => self.check_joints(limits, command),
-        }
-    }
-
-    fn check_joints(
-        &self,
-        limits: &GroupLimits,
-        command: &ActuatorCommand,
-    ) -> Result<bool, CommandRefusal> {
-        // Per interface: needed (true), allowed beside it, or not of this group.
-        let [position, velocity, effort, gains] = match limits {
-            GroupLimits::Position(_) => [Some(true), Some(false), None, None],
-            GroupLimits::Velocity(_) => [None, Some(true), None, None],
-            GroupLimits::Effort(_) => [None, None, Some(true), None],
-            _ => [Some(true); 4],
-        };
-        let mut used = 0;
-        for index in &self.layout.joints {
-            let joint = &command.joints[*index];
-            if !joint.is_used() {
-                continue;
-            }
-            used += 1;
-            let values = [
-                (joint.position, position),
-                (joint.velocity, velocity),
-                (joint.effort, effort),
-                (joint.kp, gains),
-                (joint.kd, gains),
-            ];
-            for (value, interface) in values {
-                match interface {
-                    _ if value.is_infinite() => return Err(CommandRefusal::NotFinite),
-                    None if !value.is_nan() => return Err(CommandRefusal::Interface),
-                    Some(true) if value.is_nan() => return Err(CommandRefusal::NotFinite),
-                    _ => {}
-                }
-            }
-            if joint.kp < 0.0 || joint.kd < 0.0 {
-                return Err(CommandRefusal::NotFinite);
-            }
-        }
-        match used {
-            0 => Ok(false),
-            // NaN in one joint's place looks like a joint that is left out.
-            n if n < self.layout.joints.len() => Err(CommandRefusal::NotFinite),
-            _ => Ok(true),
-        }
-    }
-
-    /// Takes the targets of a command that was checked.
-    pub(crate) fn accept(&mut self, command: &ActuatorCommand, now: Time, period: Duration) {
-        self.commanded = true;
-        self.received = now;
-        self.command_period = period;
-        self.from.copy_from_slice(&self.target);
-        match &self.config.limits {
-            GroupLimits::Position(_) => {
-                for (i, index) in self.layout.joints.iter().enumerate() {
-                    self.to[i] = command.joints[*index].position;
-                    self.feed_forward[i] = command.joints[*index].velocity;
-                }
-            }
-            GroupLimits::Velocity(_) => {
-                for (i, index) in self.layout.joints.iter().enumerate() {
-                    self.to[i] = command.joints[*index].velocity;
-                }
-            }
-            GroupLimits::Effort(_) | GroupLimits::Impedance(_) => {
-                for (i, index) in self.layout.joints.iter().enumerate() {
-                    self.torque[i] = command.joints[*index];
-                }
-            }
-            GroupLimits::Twist(_) => {
-                if let Some(twist) = command.base {
-                    self.to[0] = twist.linear_x;
-                    self.to[1] = twist.angular_z;
-                    // A differential drive cannot go sideways.
-                    self.clamps.velocity += u64::from(twist.linear_y != 0.0);
-                }
-            }
-            GroupLimits::Gripper { .. } => {
-                let gripper = command.grippers[self.layout.gripper];
-                self.to[0] = gripper.width_m;
-                self.max_force_n = gripper.max_force_n;
-            }
-        }
     }
 
     /// Nobody commands it any more; its set-point stays as it is.
@@ -545,34 +434,4 @@ fn twist_bounds(limits: &BaseLimits) -> [(f64, f64); 2] {
         (limits.max_linear_m_s, limits.max_linear_acceleration_m_s2),
         (limits.max_angular_rad_s, limits.max_angular_acceleration_rad_s2),
     ]
-}
-
-fn bounded_effort(effort: f64, limits: &TorqueLimits, position: f64) -> f64 {
-    let bounded = effort.clamp(-limits.max_effort, limits.max_effort);
-    if (position > limits.upper && bounded > 0.0) || (position < limits.lower && bounded < 0.0) {
-        0.0
-    } else {
-        bounded
-    }
-}
-
-/// The target within its range, and the feed-forward effort such that the predicted torque is within
-/// its bound. Without gains (the drive's own) nothing can be predicted, and only the target is bounded.
-fn bounded_impedance(
-    wanted: &JointCommand,
-    limits: &TorqueLimits,
-    position: f64,
-    velocity: f64,
-) -> (JointCommand, bool) {
-    let mut bounded =
-        JointCommand { position: wanted.position.max(limits.lower).min(limits.upper), ..*wanted };
-    let mut clamped = bounded.position != wanted.position;
-    let predicted = bounded.kp * (bounded.position - position)
-        + bounded.kd * (bounded.velocity - velocity)
-        + bounded.effort;
-    if predicted.abs() > limits.max_effort {
-        bounded.effort += predicted.clamp(-limits.max_effort, limits.max_effort) - predicted;
-        clamped = true;
-    }
-    (bounded, clamped)
 }
