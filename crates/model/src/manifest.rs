@@ -95,7 +95,9 @@ impl SkillManifest {
     /// # Errors
     /// Not YAML, a field missing, unknown or of the wrong type: with line, field and what is allowed.
     pub fn from_yaml(text: &str, file: &str) -> Result<Self, ModelError> {
-        serde_saphyr::from_str(text)
+        // `in` and `on` are relations: only true and false are booleans.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        serde_saphyr::from_str_with_options(text, options)
             .map_err(|error| ModelError::Yaml { file: file.into(), message: error.to_string() })
     }
 
