@@ -80,7 +80,7 @@ fn each_invalid_launch_file_is_refused_naming_field_and_what_is_allowed() {
         seen += 1;
         let error = expand(&path, &[], &root()).expect_err(&name).to_string();
         assert!(error.contains(&name), "{name}: the error does not name the file: {error}");
-        for part in std::fs::read_to_string(path.with_extension("expect")).unwrap().lines() {
+        for part in std::fs::read_to_string(path.with_extension("yaml.expect")).unwrap().lines() {
             assert!(error.contains(part), "{name}: expected `{part}` in: {error}");
         }
     }
