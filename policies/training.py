@@ -47,11 +47,11 @@ def record(task, episodes, seed, policy_share, folder):
     """Runs the recorder in the simulator; gives the rows as one array."""
     out = folder / f"{task}-{seed}.npy"
     command = [
-        "cargo", "run", "--quiet", "--release", "-p", "sinew-record", "--",
+        "cargo", "run", "--quiet", "-p", "sinew-record", "--",
         "record", task, "--episodes", str(episodes), "--seed", str(seed),
         "--policy-share", str(policy_share), "--out", str(out),
     ]
-    print("+", " ".join(command[6:]), flush=True)
+    print("+", " ".join(command[5:]), flush=True)
     subprocess.run(command, cwd=ROOT, check=True)
     return numpy.load(out)
 

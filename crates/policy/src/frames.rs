@@ -3,17 +3,17 @@
 //! The recorder, the evaluation and the skills use these same functions, so that a policy sees at
 //! run time what it saw in training.
 
-use std::f64::consts::TAU;
+use std::f64::consts::{PI, TAU};
 
-use nalgebra::{Isometry3, Vector3};
+use nalgebra::{Isometry3, UnitQuaternion, Vector3};
 
 /// Where a target pose lies, seen from the tool: the inputs of the policy `reach`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ToolError {
     /// `tool_position_error`: from the tool's origin to the target's, m, in the tool frame.
     pub position: [f64; 3],
-    /// `tool_rotation_error`: rotation vector from the tool's orientation to the target's, rad, in
-    /// the tool frame.
+    /// `tool_rotation_error`: from the tool's orientation to the target's, rad, in the tool frame: the
+    /// rotation vector that swings the tool's x axis onto the target's, plus the roll about x.
     pub rotation: [f64; 3],
 }
 
@@ -31,8 +31,9 @@ impl ToolError {
 
 /// The error of the tool's pose, for a tool whose last joint rolls it about its x axis.
 ///
-/// The rotation is the shortest one, unless that would push the last joint past its limits and the
-/// long way round would not: then it is the long one.
+/// The rotation is the shortest swing of the x axis onto that of the target, plus a roll about it.
+/// The roll is the shortest one, unless that would push the last joint past its limits and the long
+/// way round would not: then it is the long one.
 pub fn tool_error(
     base_from_tool: &Isometry3<f64>,
     base_from_target: &Isometry3<f64>,
@@ -40,17 +41,19 @@ pub fn tool_error(
     roll_limits_rad: [f64; 2],
 ) -> ToolError {
     let tool_from_target = base_from_tool.inv_mul(base_from_target);
-    let mut rotation = tool_from_target.rotation.scaled_axis();
-    let angle = rotation.norm();
-    let within = |rotation: &Vector3<f64>| {
-        (roll_limits_rad[0]..=roll_limits_rad[1]).contains(&(roll_rad + rotation.x))
-    };
-    if angle > 1e-6 && !within(&rotation) {
-        let long_way = rotation * (1.0 - TAU / angle);
-        if within(&long_way) {
-            rotation = long_way;
-        }
+    let full = tool_from_target.rotation;
+    // Swing-twist decomposition: the twist is what of the quaternion lies along x.
+    let mut roll = 2.0 * full.i.atan2(full.w);
+    if roll.abs() > PI {
+        roll -= TAU.copysign(roll);
     }
+    let swing = full * UnitQuaternion::from_axis_angle(&Vector3::x_axis(), -roll);
+    let within = |roll: f64| (roll_limits_rad[0]..=roll_limits_rad[1]).contains(&(roll_rad + roll));
+    let long_way = roll - TAU.copysign(roll);
+    if !within(roll) && within(long_way) {
+        roll = long_way;
+    }
+    let rotation = swing.scaled_axis() + Vector3::x() * roll;
     ToolError { position: tool_from_target.translation.vector.into(), rotation: rotation.into() }
 }
 
@@ -86,9 +89,9 @@ pub fn goal_in_base(map_from_base: &Isometry3<f64>, map_from_goal: &Isometry3<f6
 
 #[cfg(test)]
 mod tests {
-    use std::f64::consts::{FRAC_PI_2, PI};
+    use std::f64::consts::FRAC_PI_2;
 
-    use nalgebra::{Translation3, UnitQuaternion};
+    use nalgebra::Translation3;
 
     use super::*;
 

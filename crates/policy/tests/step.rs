@@ -140,7 +140,8 @@ fn a_joint_that_is_invalid_or_not_finite_is_refused_by_name() {
 fn a_network_that_overflows_is_refused_and_the_command_stays() {
     let folder = tempfile::tempdir().unwrap();
     let weights = vec![f32::MAX, 0.0, f32::MAX, 1.0, f32::MAX, -0.5];
-    let manifest = MANIFEST.replace("[1.0, 2.0, 0.5], action: [1.25, 1.75]", "[0, 0, 0], action: [0, 0]")
+    let manifest = MANIFEST
+        .replace("[1.0, 2.0, 0.5], action: [1.25, 1.75]", "[0, 0, 0], action: [0, 0]")
         .replace("clip: [-1.0, 1.0]}", "clip: [-9.0, 9.0]}");
     let net = Net { weights, ..Net::default() };
     let mut policy = Policy::load(write(folder.path(), &net, &manifest), &layout()).unwrap();

@@ -13,6 +13,7 @@ use crate::{Plant, RecordError};
 pub struct KinematicPlant {
     layout: Layout,
     state: RobotState,
+    first: RobotState,
     targets: Vec<f64>,
     twist: BaseTwist,
 }
@@ -49,7 +50,8 @@ impl KinematicPlant {
             });
         }
         let targets = state.joints.iter().map(|j| j.position).collect();
-        Ok(Self { layout, state, targets, twist: BaseTwist::default() })
+        let first = state.clone();
+        Ok(Self { layout, state, first, targets, twist: BaseTwist::default() })
     }
 
     fn tick(&mut self) {
@@ -94,6 +96,13 @@ impl Plant for KinematicPlant {
         for _ in 0..time.as_nanos() / STEP.as_nanos() {
             self.tick();
         }
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<(), RecordError> {
+        self.state.copy_from(&self.first);
+        self.targets = self.state.joints.iter().map(|j| j.position).collect();
+        self.twist = BaseTwist::default();
         Ok(())
     }
 }

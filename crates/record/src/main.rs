@@ -145,14 +145,19 @@ impl Bench {
         let period = Duration::from_secs_f64(1.0 / self.manifest.rate_hz);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let started = Instant::now();
-        let simulated = self.plant.state().stamp;
+        let mut simulated = Duration::ZERO;
         let mut results: Vec<EpisodeResult> = Vec::with_capacity(episodes);
         for episode in 0..episodes {
+            let began = self.plant.state().stamp;
             let result = run_episode(&mut *self.plant, &mut *self.task, pilot, period, &mut rng)
                 .with_context(|| format!("episode {episode}"))?;
+            simulated += self.plant.state().stamp.since(began);
+            if result.settled.is_none() {
+                self.plant.restart()?;
+            }
             results.push(result);
         }
-        let simulated = self.plant.state().stamp.since(simulated).as_secs_f64();
+        let simulated = simulated.as_secs_f64();
         let wall = started.elapsed().as_secs_f64();
         println!("simulated      {simulated:.0} s in {wall:.0} s");
         Ok(Quality::of(&results))

@@ -17,4 +17,10 @@ pub trait Plant {
     /// # Errors
     /// [`RecordError::Plant`] when the robot fails, or stops by itself.
     fn advance(&mut self, command: &ActuatorCommand, time: Duration) -> Result<(), RecordError>;
+
+    /// Starts anew, with the robot at rest where it started first.
+    ///
+    /// # Errors
+    /// [`RecordError::Plant`] when that fails.
+    fn restart(&mut self) -> Result<(), RecordError>;
 }

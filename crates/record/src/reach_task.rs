@@ -28,10 +28,15 @@ pub struct ReachTask {
 const X_M: [f64; 2] = [0.36, 0.90];
 const Y_M: [f64; 2] = [-0.42, 0.42];
 const Z_M: [f64; 2] = [0.33, 0.85];
+/// Largest tilt from pointing down about each axis, in the share of targets that are tilted, rad.
+const MAX_TILT_RAD: f64 = 0.2;
 /// Distance that a solution keeps from the joint limits, rad.
 const MARGIN_RAD: f64 = 0.05;
 /// A pointing-down target whose solution rolls the forearm more is on another branch, rad.
-const MAX_FOREARM_ROLL_RAD: f64 = 1.2;
+const MAX_FOREARM_ROLL_RAD: f64 = 0.8;
+
+/// A target that stretches the arm farther than this is at the edge of what it reaches, rad.
+const MIN_ELBOW_RAD: f64 = 0.3;
 
 impl ReachTask {
     /// The task for a robot whose group `arm` has a chain and configurations `home` and `ready`.
@@ -91,7 +96,7 @@ impl ReachTask {
             UnitQuaternion::identity()
         } else {
             let axis = Vector3::from_fn(|_, _| rng.random_range(-1.0..1.0_f64));
-            UnitQuaternion::from_scaled_axis(axis * 0.3)
+            UnitQuaternion::from_scaled_axis(axis * MAX_TILT_RAD)
         };
         Isometry3::from_parts(position, tilt * down)
     }
@@ -106,7 +111,7 @@ impl ReachTask {
                 solution.positions.iter().zip(self.chain.limits()).all(|(p, limit)| {
                     *p > limit.lower + MARGIN_RAD && *p < limit.upper - MARGIN_RAD
                 });
-            room && solution.positions[3].abs() < MAX_FOREARM_ROLL_RAD
+            room && solution.positions[2] > MIN_ELBOW_RAD && solution.positions[3].abs() < MAX_FOREARM_ROLL_RAD
         })
     }
 }

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sinew_driver_sim::{SimDriver, World};
@@ -20,6 +20,7 @@ pub struct SimPlant {
     lease: LeaseId,
     now: Time,
     command: ActuatorCommand,
+    made_of: (PathBuf, String, Duration),
     /// Held so that nothing takes it for lost; never pressed here.
     _emergency_stop: Box<dyn EmergencyStop>,
 }
@@ -46,6 +47,7 @@ impl SimPlant {
     /// # Errors
     /// [`RecordError::Plant`] says what failed.
     pub fn new(world: &Path, group: &str, command_period: Duration) -> Result<Self, RecordError> {
+        let made_of = (world.to_owned(), group.to_owned(), command_period);
         let world = World::load(world).map_err(fail("load the world"))?;
         let scene = world.scene().map_err(fail("place the world's content"))?;
         let robot = world.robot().clone();
@@ -82,7 +84,8 @@ impl SimPlant {
             || RecordError::Plant { doing: "acquire a lease", reason: "no reply".into() };
         let command = ActuatorCommand::unused(control.layout());
         let lease = lease.ok_or_else(no_lease)?;
-        Ok(Self { control, handle, robot, lease, now, command, _emergency_stop: emergency_stop })
+        let _emergency_stop = emergency_stop;
+        Ok(Self { control, handle, robot, lease, now, command, made_of, _emergency_stop })
     }
 
     /// The robot.
@@ -122,5 +125,11 @@ impl Plant for SimPlant {
         }
         let reason = format!("mode {:?}, causes {:?}", safety.mode, safety.causes);
         Err(RecordError::Plant { doing: "go on", reason })
+    }
+
+    fn restart(&mut self) -> Result<(), RecordError> {
+        let (world, group, command_period) = self.made_of.clone();
+        *self = Self::new(&world, &group, command_period)?;
+        Ok(())
     }
 }
