@@ -96,9 +96,9 @@ pub const WORLD: Topic<sinew::WorldObjects> = Topic::new("world", Qos::reliable(
 /// What perception sources see now, raw.
 pub const DETECTIONS: Topic<sinew::WorldObjects> = Topic::new("detections", Qos::reliable(10));
 
-/// The only message that the gate takes. Depth 1 by design: only the newest command counts. Skills
-/// and teleop hold different leases, so a subscription must be read every cycle.
-pub const COMMAND: Topic<sinew::ActuatorCommand> = Topic::new("command", Qos::best_effort(1));
+/// The only message that the gate takes. Several leases may be commanded at once, each with messages
+/// of its own, so the queue is deeper than one; of each lease only the newest command counts.
+pub const COMMAND: Topic<sinew::ActuatorCommand> = Topic::new("command", Qos::best_effort(10));
 /// Asks for authority over actuator groups.
 pub const ACQUIRE_LEASE: ServiceName<sinew::srv::AcquireLease> =
     ServiceName::new("authority/acquire");

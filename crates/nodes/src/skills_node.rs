@@ -203,7 +203,7 @@ impl SkillsNode {
         let safety = safety_view(&self.safety, &self.live);
         let inputs = inputs(&self.observer, safety);
         let output = self.server.step(now, &inputs);
-        if let Some(command) = output.command {
+        for command in output.commands {
             self.seq += 1;
             let mut message = command_to_msg(command);
             message.seq = self.seq;
