@@ -9,14 +9,14 @@ use sinew_types::{GroupKind, Layout, RobotState, Time};
 
 /// `action = observation @ weights`, three inputs and two outputs.
 #[derive(Clone)]
-pub struct Net {
-    pub input: &'static str,
-    pub output: &'static str,
-    pub inputs: usize,
-    pub outputs: usize,
+pub(crate) struct Net {
+    pub(crate) input: &'static str,
+    pub(crate) output: &'static str,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
     /// ONNX element type: 1 is f32, 11 is f64.
-    pub element: u64,
-    pub weights: Vec<f32>,
+    pub(crate) element: u64,
+    pub(crate) weights: Vec<f32>,
 }
 
 impl Default for Net {
@@ -58,7 +58,7 @@ fn value_info(name: &str, element: u64, width: usize) -> Vec<u8> {
 
 impl Net {
     /// The model as protobuf; field numbers are those of onnx.proto.
-    pub fn onnx(&self) -> Vec<u8> {
+    pub(crate) fn onnx(&self) -> Vec<u8> {
         let raw: Vec<u8> = match self.element {
             11 => self.weights.iter().flat_map(|w| f64::from(*w).to_le_bytes()).collect(),
             _ => self.weights.iter().flat_map(|w| w.to_le_bytes()).collect(),
@@ -88,7 +88,7 @@ impl Net {
 }
 
 /// Two joints and a base.
-pub fn layout() -> Layout {
+pub(crate) fn layout() -> Layout {
     let joints = ["left_wheel", "shoulder", "elbow"].map(String::from).to_vec();
     let groups = vec![
         ("base".into(), GroupKind::Base, vec!["left_wheel".into()]),
@@ -98,7 +98,7 @@ pub fn layout() -> Layout {
 }
 
 /// A state in which all joints are measured, at 0.1, 0.2 and 0.3.
-pub fn state() -> RobotState {
+pub(crate) fn state() -> RobotState {
     let mut state = RobotState::invalid(&layout());
     state.stamp = Time::from_nanos(1_000_000_000);
     for (i, joint) in state.joints.iter_mut().enumerate() {
@@ -109,7 +109,7 @@ pub fn state() -> RobotState {
     state
 }
 
-pub const MANIFEST: &str = r#"
+pub(crate) const MANIFEST: &str = r#"
 id: test
 version: 1.0.0
 description: A linear network.
@@ -134,7 +134,7 @@ golden:
 "#;
 
 /// Writes model and manifest into a folder; gives the manifest's path.
-pub fn write(folder: &Path, net: &Net, manifest: &str) -> PathBuf {
+pub(crate) fn write(folder: &Path, net: &Net, manifest: &str) -> PathBuf {
     let model = net.onnx();
     let hash: String = Sha256::digest(&model).iter().map(|b| format!("{b:02x}")).collect();
     std::fs::write(folder.join("test.onnx"), model).unwrap();
