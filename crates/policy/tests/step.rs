@@ -42,9 +42,7 @@ fn max_norm_shortens_a_vector_and_keeps_its_direction() {
 #[test]
 fn mean_and_std_apply_after_the_terms_own_scaling() {
     let normalisation = "normalisation: {mean_std: {mean: [0.4, 0.0, 0.5], std: [1.0, 2.0, 0.5]}}";
-    let manifest = MANIFEST
-        .replace("normalisation: none", normalisation)
-        .replace("observation: [1.0, 2.0, 0.5]", "observation: [1.0, 2.0, 0.5]");
+    let manifest = MANIFEST.replace("normalisation: none", normalisation);
     let (mut policy, mut inputs) = policy(&manifest);
     inputs.set("height", &[1.0], state().stamp).unwrap();
     policy.reset(&state()).unwrap();
@@ -182,4 +180,16 @@ fn each_stage_is_timed() {
     }
     let latency = policy.latency();
     assert_eq!((latency.observe.count(), latency.run.count(), latency.decode.count()), (5, 5, 5));
+}
+
+#[test]
+fn a_policy_may_be_loaded_on_one_thread_and_run_on_another() {
+    let (mut policy, mut inputs) = policy(MANIFEST);
+    inputs.set("height", &[0.0], state().stamp).unwrap();
+    std::thread::spawn(move || {
+        policy.reset(&state()).unwrap();
+        policy.step(&state(), &inputs).unwrap();
+    })
+    .join()
+    .unwrap();
 }

@@ -111,7 +111,8 @@ impl ReachTask {
                 solution.positions.iter().zip(self.chain.limits()).all(|(p, limit)| {
                     *p > limit.lower + MARGIN_RAD && *p < limit.upper - MARGIN_RAD
                 });
-            room && solution.positions[2] > MIN_ELBOW_RAD && solution.positions[3].abs() < MAX_FOREARM_ROLL_RAD
+            room && solution.positions[2] > MIN_ELBOW_RAD
+                && solution.positions[3].abs() < MAX_FOREARM_ROLL_RAD
         })
     }
 }
