@@ -1,1 +1,44 @@
-//! Placeholder.
+//! The skill server and the built-in skills.
+//!
+//! # Concepts
+//! - [`SkillServer`] takes goals, checks them (version, arguments, measured pre-conditions, reach) and
+//!   carries them out. It is pure and polled: no bus, no threads, no clock. Its owner calls
+//!   [`SkillServer::step`] once per measured state of the robot, sends the commands that come out to the
+//!   gate, and asks for leases and gives them back as it is told.
+//! - A goal holds a lease on its skill's groups and commands all of them in every tick. It ends, with an
+//!   [`Outcome`](sinew_types::Outcome), only when the robot is measured at rest and the lease is given
+//!   back. It has succeeded only when the post-conditions of its manifest hold on measured state.
+//! - The tool is moved by the policy `reach` and the base by the policy `drive_to`; folding the arm,
+//!   turning the head and closing the gripper are motion primitives. Each outcome tells for how many
+//!   seconds which of them commanded (`commanded_by_policy_s`, `commanded_by_primitive_s`).
+//!
+//! ```
+//! let manifests = sinew_skills::builtin_manifests()?;
+//! let ids: Vec<_> = manifests.iter().map(|manifest| manifest.id.as_str()).collect();
+//! assert_eq!(ids, ["drive_to", "home", "look_at", "pick", "place", "reach", "wait"]);
+//! # Ok::<(), sinew_model::ModelError>(())
+//! ```
+
+mod arm;
+mod body;
+mod builtin;
+mod context;
+mod error;
+mod floor;
+mod goal;
+mod grasp;
+mod io;
+mod policies;
+mod run;
+mod server;
+mod sight;
+mod skills;
+mod spot;
+mod trajectory;
+mod tuck;
+
+pub use builtin::builtin_manifests;
+pub use error::SkillError;
+pub use goal::{OnBusy, Rejection, SkillGoal};
+pub use io::{ControlSource, Feedback, Inputs, LeaseCall, SafetyView, StepOutput};
+pub use server::{SkillServer, SkillSetup};

@@ -1,0 +1,402 @@
+use std::time::Duration;
+
+use sinew_model::{GroundSkill, Predicate};
+use sinew_types::{
+    ActuatorCommand, ErrorCode, Evidence, LeaseId, Outcome, StopEpoch, Termination, Time,
+};
+
+use crate::body::Body;
+use crate::context::{Context, Report, Skill, Status};
+use crate::goal::SkillGoal;
+use crate::io::{Failure, Feedback, Inputs, LeaseCall};
+
+/// The robot must be measured at rest in so many ticks in a row.
+const REST_TICKS: u32 = 3;
+/// How long post-conditions may take to be measured as true after the robot is at rest.
+const JUDGE_WITHIN: Duration = Duration::from_millis(1500);
+/// A stopped robot that is not at rest after this long is reported as such.
+const REST_WITHIN: Duration = Duration::from_secs(3);
+/// A lease is granted or refused within this.
+const GRANT_WITHIN: Duration = Duration::from_secs(2);
+/// A live lease that is missing for so many ticks is lost; news of it may overtake that of its grant.
+const LOST_TICKS: u32 = 3;
+
+/// One goal from its acceptance to its end.
+pub(crate) struct Run {
+    pub(crate) goal: SkillGoal,
+    /// Indices of the groups in the layout, and their names.
+    pub(crate) groups: Vec<usize>,
+    pub(crate) group_names: Vec<String>,
+    pub(crate) ground: GroundSkill,
+    pub(crate) time_limit: Duration,
+    pub(crate) skill: Box<dyn Skill>,
+    pub(crate) accepted: Time,
+    pub(crate) stop_epoch: StopEpoch,
+    pub(crate) command: ActuatorCommand,
+    /// Whether the command is to be sent in this tick.
+    pub(crate) commands: bool,
+    pub(crate) report: Report,
+    pub(crate) phase: Phase,
+    /// Asked to end, by its caller or by a goal that takes over.
+    pub(crate) ending: Option<ErrorCode>,
+    pub(crate) lease: Option<LeaseId>,
+    refusal: Option<Failure>,
+    seen_live: bool,
+    missing_ticks: u32,
+    rest_ticks: u32,
+}
+
+/// Where a goal stands.
+pub(crate) enum Phase {
+    /// For goals that it pre-empted.
+    Waiting,
+    /// For its lease.
+    Acquiring { request: u64, since: Time },
+    /// The skill moves.
+    Active,
+    /// The skill is done: the robot comes to rest and the post-conditions are judged.
+    Judging { since: Time, rests_since: Option<Time> },
+    /// The lease is given back: the robot comes to rest, then the goal ends so.
+    Stopping { since: Time, end: Outcome },
+}
+
+/// What the runs of one tick ask of their server.
+pub(crate) struct Calls {
+    pub(crate) leases: Vec<LeaseCall>,
+    /// Number of the last request for a lease.
+    pub(crate) next_request: u64,
+}
+
+impl Run {
+    #[expect(clippy::too_many_arguments, reason = "made in one place, out of what was checked there")]
+    pub(crate) fn new(
+        goal: SkillGoal,
+        groups: Vec<usize>,
+        group_names: Vec<String>,
+        ground: GroundSkill,
+        time_limit: Duration,
+        skill: Box<dyn Skill>,
+        command: ActuatorCommand,
+        stop_epoch: StopEpoch,
+        now: Time,
+    ) -> Self {
+        Self {
+            goal,
+            groups,
+            group_names,
+            ground,
+            time_limit,
+            skill,
+            accepted: now,
+            stop_epoch,
+            command,
+            commands: false,
+            report: Report::default(),
+            phase: Phase::Waiting,
+            ending: None,
+            lease: None,
+            refusal: None,
+            seen_live: false,
+            missing_ticks: 0,
+            rest_ticks: 0,
+        }
+    }
+
+    /// Whether it has any of these groups, or is about to.
+    pub(crate) fn uses(&self, groups: &[usize]) -> bool {
+        groups.iter().any(|group| self.groups.contains(group))
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        matches!(self.phase, Phase::Stopping { .. })
+    }
+
+    pub(crate) fn feedback(&self, queue_depth: u32) -> Feedback {
+        let phase = match &self.phase {
+            Phase::Waiting => "waiting for the robot to come to rest",
+            Phase::Acquiring { .. } => "asking for authority",
+            Phase::Active => self.report.phase,
+            Phase::Judging { .. } => "measuring the result",
+            Phase::Stopping { .. } => "coming to rest",
+        };
+        Feedback {
+            phase,
+            progress: self.report.progress,
+            control_source: self.report.source,
+            queue_depth,
+            inference_ms: self.report.inference.as_secs_f32() * 1e3,
+            missed_deadlines: self.report.missed,
+            clamped_commands: self.report.clamped,
+        }
+    }
+
+    /// One tick; the outcome when the goal has ended. `blocked`: a goal that it pre-empted has not.
+    pub(crate) fn step(
+        &mut self,
+        now: Time,
+        inputs: &Inputs<'_>,
+        body: &mut Body,
+        blocked: bool,
+        calls: &mut Calls,
+    ) -> Option<Outcome> {
+        self.commands = false;
+        self.report.begin();
+        if self.goal.dry_run {
+            let mut outcome =
+                Outcome::succeeded(vec![Evidence::new("dry_run", true)], now.since(self.accepted));
+            outcome.postcondition_met = false;
+            return Some(outcome);
+        }
+        if let Phase::Stopping { .. } = self.phase {
+            return self.rest(now, inputs, body);
+        }
+        if let Err(failure) = self.check(now, inputs, body) {
+            return self.stop(failure, now, calls);
+        }
+        match self.phase {
+            Phase::Waiting if blocked => None,
+            Phase::Waiting => {
+                // While it waited the robot moved on.
+                let unmet = inputs.world.judge_all(&self.ground.preconditions);
+                if !unmet.holds {
+                    let message = unmet_text(&self.ground.preconditions, inputs, "needs");
+                    let failure = Failure::new(ErrorCode::PreconditionFailed, message);
+                    return self.stop(failure, now, calls);
+                }
+                self.start(now, inputs, body, calls)
+            }
+            Phase::Acquiring { since, .. } if now.since(since) > GRANT_WITHIN => {
+                let failure = Failure::new(
+                    ErrorCode::PeerLost,
+                    format!("the gate did not answer within {GRANT_WITHIN:?}"),
+                );
+                self.stop(failure, now, calls)
+            }
+            Phase::Acquiring { .. } => None,
+            Phase::Active => self.run(now, inputs, body, calls),
+            Phase::Judging { since, rests_since } => {
+                self.judge(now, since, rests_since, inputs, body, calls)
+            }
+            Phase::Stopping { .. } => None,
+        }
+    }
+
+    /// Asks for the lease; a skill without groups starts at once.
+    fn start(
+        &mut self,
+        now: Time,
+        inputs: &Inputs<'_>,
+        body: &mut Body,
+        calls: &mut Calls,
+    ) -> Option<Outcome> {
+        if self.groups.is_empty() {
+            self.phase = Phase::Active;
+            return self.run(now, inputs, body, calls);
+        }
+        calls.next_request += 1;
+        let request = calls.next_request;
+        calls.leases.push(LeaseCall::Acquire { request, groups: self.group_names.clone() });
+        self.phase = Phase::Acquiring { request, since: now };
+        None
+    }
+
+    /// The lease it asked for: from now on it commands.
+    pub(crate) fn granted(&mut self, lease: LeaseId) {
+        self.lease = Some(lease);
+        self.phase = Phase::Active;
+    }
+
+    /// The lease it asked for was refused: it ends at its next step.
+    pub(crate) fn refused(&mut self, error: ErrorCode, message: String) {
+        self.refusal = Some(Failure::new(error, message));
+    }
+
+    /// Whatever ends a goal from outside, or must not be moved under.
+    fn check(&mut self, now: Time, inputs: &Inputs<'_>, body: &Body) -> Result<(), Failure> {
+        if let Some(error) = self.ending {
+            let message = match error {
+                ErrorCode::Preempted => "another goal took over",
+                _ => "cancelled by who asked for it",
+            };
+            return Err(Failure::new(error, message));
+        }
+        if let Some(refusal) = self.refusal.take() {
+            return Err(refusal);
+        }
+        let safety = &inputs.safety;
+        if !safety.ready || safety.stop_epoch != self.stop_epoch {
+            let message = format!("the robot was stopped; its mode is {}", safety.mode);
+            return Err(Failure::new(ErrorCode::SafetyStop, message));
+        }
+        if let Some(lease) = self.lease {
+            let is_live = safety.live_leases.contains(&lease);
+            self.seen_live |= is_live;
+            self.missing_ticks = if is_live { 0 } else { self.missing_ticks + 1 };
+            let patience = if self.seen_live { LOST_TICKS } else { 10 * LOST_TICKS };
+            if self.missing_ticks >= patience {
+                let message = format!(
+                    "the lease on {} was revoked: another source took over, or commands came too late",
+                    self.group_names.join(", ")
+                );
+                return Err(Failure::new(ErrorCode::LeaseRevoked, message));
+            }
+        }
+        body.check_state(inputs.state, &self.groups, now)?;
+        let elapsed = now.since(self.accepted);
+        if elapsed > self.time_limit {
+            let message =
+                format!("it took longer than its limit of {:.1} s", self.time_limit.as_secs_f64());
+            return Err(Failure::new(ErrorCode::TimeLimit, message));
+        }
+        if matches!(self.phase, Phase::Active | Phase::Judging { .. })
+            && !inputs.world.judge_all(&self.ground.hold_conditions).holds
+        {
+            let message = unmet_text(&self.ground.hold_conditions, inputs, "must hold all the while");
+            return Err(Failure::new(ErrorCode::PreconditionFailed, message));
+        }
+        Ok(())
+    }
+
+    fn run(
+        &mut self,
+        now: Time,
+        inputs: &Inputs<'_>,
+        body: &mut Body,
+        calls: &mut Calls,
+    ) -> Option<Outcome> {
+        if let Some(lease) = self.lease.filter(|lease| self.command.lease != *lease) {
+            body.hold(inputs.state, &self.groups, &mut self.command);
+            self.command.lease = lease;
+        }
+        let mut cx = Context {
+            now,
+            state: inputs.state,
+            world: inputs.world,
+            body: &mut *body,
+            command: &mut self.command,
+            speed_scale: self.goal.speed_scale,
+            report: &mut self.report,
+        };
+        let status = match self.skill.step(&mut cx) {
+            Ok(status) => status,
+            Err(failure) => return self.stop(failure, now, calls),
+        };
+        self.report.account(body.tick);
+        self.send(body);
+        if status == Status::Done {
+            self.report.progress = 1.0;
+            self.phase = Phase::Judging { since: now, rests_since: None };
+        }
+        None
+    }
+
+    fn send(&mut self, body: &Body) {
+        if self.lease.is_some() {
+            self.report.clamped += body.clamp(&mut self.command);
+            self.commands = true;
+        }
+    }
+
+    fn judge(
+        &mut self,
+        now: Time,
+        since: Time,
+        rests_since: Option<Time>,
+        inputs: &Inputs<'_>,
+        body: &Body,
+        calls: &mut Calls,
+    ) -> Option<Outcome> {
+        self.send(body);
+        let rests = self.count_rest(inputs, body);
+        let rests_since = rests_since.or(rests.then_some(now));
+        self.phase = Phase::Judging { since, rests_since };
+        let judgement = inputs.world.judge_all(&self.ground.postconditions);
+        if rests && judgement.holds {
+            let mut evidence = self.report.evidence();
+            evidence.extend(judgement.evidence);
+            return self.release(Outcome::succeeded(evidence, Duration::ZERO), now, calls);
+        }
+        let waited = rests_since.map_or(Duration::ZERO, |rests_since| now.since(rests_since));
+        if waited > JUDGE_WITHIN || now.since(since) > REST_WITHIN {
+            let message = unmet_text(&self.ground.postconditions, inputs, "measured state does not show");
+            let mut outcome =
+                Outcome::aborted(ErrorCode::PostconditionFailed, message, Duration::ZERO);
+            outcome.evidence = self.report.evidence();
+            outcome.evidence.extend(judgement.evidence);
+            return self.release(outcome, now, calls);
+        }
+        None
+    }
+
+    fn count_rest(&mut self, inputs: &Inputs<'_>, body: &Body) -> bool {
+        let rests = body.is_at_rest(inputs.state, &self.groups);
+        self.rest_ticks = if rests { self.rest_ticks + 1 } else { 0 };
+        self.rest_ticks >= REST_TICKS
+    }
+
+    /// Ends the motion: the gate ramps down what is no longer commanded.
+    fn stop(&mut self, failure: Failure, now: Time, calls: &mut Calls) -> Option<Outcome> {
+        let mut outcome = match failure.error {
+            ErrorCode::Canceled => Outcome::canceled(Duration::ZERO),
+            error => Outcome::aborted(error, failure.message, Duration::ZERO),
+        };
+        outcome.evidence = self.report.evidence();
+        self.release(outcome, now, calls)
+    }
+
+    /// Gives the lease back, if it is still there to give.
+    fn release(&mut self, mut end: Outcome, now: Time, calls: &mut Calls) -> Option<Outcome> {
+        self.commands = false;
+        self.rest_ticks = 0;
+        let lost = matches!(end.error, ErrorCode::LeaseRevoked | ErrorCode::SafetyStop);
+        if let Some(lease) = self.lease.filter(|_| !lost) {
+            calls.leases.push(LeaseCall::Release(lease));
+        }
+        // Somebody else may move the robot now: there is no rest to wait for.
+        if end.error == ErrorCode::LeaseRevoked {
+            end.elapsed = now.since(self.accepted);
+            return Some(end);
+        }
+        self.phase = Phase::Stopping { since: now, end };
+        None
+    }
+
+    /// Waits until the robot is at rest and the lease is gone; then the goal has ended.
+    fn rest(&mut self, now: Time, inputs: &Inputs<'_>, body: &Body) -> Option<Outcome> {
+        let rests = self.count_rest(inputs, body);
+        let held = self.lease.is_some_and(|lease| inputs.safety.live_leases.contains(&lease));
+        let accepted = self.accepted;
+        let Phase::Stopping { since, end } = &mut self.phase else { return None };
+        let gave_up = now.since(*since) > REST_WITHIN;
+        if !(gave_up || (rests && !held)) {
+            return None;
+        }
+        let mut end = end.clone();
+        if !rests && end.termination != Termination::Succeeded {
+            end.message.push_str("; the robot is not at rest");
+        }
+        end.evidence.push(Evidence::new("at_rest", rests));
+        end.elapsed = now.since(accepted);
+        Some(end)
+    }
+}
+
+/// Which of these do not hold, with what was measured instead.
+pub(crate) fn unmet_text(predicates: &[Predicate], inputs: &Inputs<'_>, intro: &str) -> String {
+    let unmet: Vec<String> = predicates
+        .iter()
+        .filter_map(|predicate| {
+            let judgement = inputs.world.judge(predicate);
+            let measured: Vec<String> =
+                judgement.evidence.iter().map(|e| format!("{} = {}", e.key, e.value)).collect();
+            (!judgement.holds).then(|| match measured[..] {
+                [] => predicate.to_string(),
+                _ => format!("{predicate} ({})", measured.join(", ")),
+            })
+        })
+        .collect();
+    if unmet.is_empty() {
+        return "the robot is not at rest".into();
+    }
+    format!("{intro} {}", unmet.join(" and "))
+}

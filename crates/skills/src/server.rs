@@ -1,0 +1,298 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use semver::VersionReq;
+use sinew_model::{SkillKind, SkillManifest, SkillRegistry};
+use sinew_robot::RobotModel;
+use sinew_types::{
+    ActuatorCommand, ErrorCode, GoalId, Layout, LeaseId, StopEpoch, Time,
+};
+
+use crate::body::Body;
+use crate::builtin::{BUILTINS, Make};
+use crate::error::SkillError;
+use crate::goal::{OnBusy, Rejection, SkillGoal};
+use crate::io::{Inputs, LeaseCall, StepOutput};
+use crate::run::{Calls, Phase, Run, unmet_text};
+
+/// What a skill server is made of.
+pub struct SkillSetup {
+    /// The robot, with groups `base`, `arm`, `gripper` and `head`.
+    pub robot: Arc<RobotModel>,
+    /// Order of joints and groups of its states and commands.
+    pub layout: Layout,
+    /// The skills that are served.
+    pub registry: Arc<SkillRegistry>,
+    /// The folder that has the policies `reach` and `drive_to`, each in a folder of its name.
+    pub policies: PathBuf,
+    /// Between two calls of [`SkillServer::step`].
+    pub tick: Duration,
+}
+
+/// Takes goals and carries them out; see the crate's documentation.
+///
+/// Goals whose skills claim different groups run side by side; one that claims groups of another is
+/// rejected as busy, or pre-empts it.
+pub struct SkillServer {
+    registry: Arc<SkillRegistry>,
+    body: Body,
+    /// In the order in which they were accepted.
+    runs: Vec<Run>,
+    requests: u64,
+    /// Leases that were granted to goals which had ended by then.
+    unwanted: Vec<LeaseId>,
+    last_step: Option<Time>,
+}
+
+/// Goals older than this are rejected, unless they say otherwise.
+const VALID_FOR: Duration = Duration::from_secs(2);
+
+impl SkillServer {
+    /// Loads the policies, and checks that every skill can be carried out by this robot.
+    ///
+    /// # Errors
+    /// A skill's group or kind that does not exist; a robot without arm, gripper, head camera or the
+    /// configurations `home` and `ready`; a policy that cannot be loaded, by name.
+    pub fn new(setup: SkillSetup) -> Result<Self, SkillError> {
+        let SkillSetup { robot, layout, registry, policies, tick } = setup;
+        let body = Body::new(&robot, layout, &policies, tick)?;
+        Self::with_body(registry, body)
+    }
+
+    pub(crate) fn with_body(registry: Arc<SkillRegistry>, body: Body) -> Result<Self, SkillError> {
+        for manifest in registry.iter() {
+            maker(manifest)?;
+            groups_of(manifest, &body.layout)?;
+        }
+        let (runs, unwanted) = (Vec::new(), Vec::new());
+        Ok(Self { registry, body, runs, requests: 0, unwanted, last_step: None })
+    }
+
+    /// Takes a goal, or says why not.
+    ///
+    /// # Errors
+    /// [`Rejection`] with an [`ErrorCode`]: unknown skill or version, arguments, unknown object, stale
+    /// goal, robot not ready or not measured, busy, a pre-condition that does not hold, out of reach.
+    /// Nothing has moved then.
+    pub fn goal(
+        &mut self,
+        goal: SkillGoal,
+        inputs: &Inputs<'_>,
+        now: Time,
+    ) -> Result<(), Rejection> {
+        let registry = Arc::clone(&self.registry);
+        let manifest = registry.get(&goal.skill)?;
+        self.check_request(&goal, manifest, now)?;
+        check_safety(&goal, inputs)?;
+        let ground = registry.ground(&goal.skill, &goal.args, inputs.world)?;
+        let groups = groups_of(manifest, &self.body.layout).map_err(internal)?;
+        self.body.check_state(inputs.state, &groups, now)?;
+        let busy: Vec<&str> = self
+            .runs
+            .iter()
+            .filter(|run| run.uses(&groups))
+            .map(|run| run.goal.skill.as_str())
+            .collect();
+        let is_busy = !busy.is_empty();
+        if is_busy && goal.on_busy == OnBusy::Reject && !goal.dry_run {
+            let message =
+                format!("{} in use by {}", manifest.groups.join(", "), busy.join(", "));
+            return Err(Rejection::new(ErrorCode::Busy, message));
+        }
+        if !inputs.world.judge_all(&ground.preconditions).holds {
+            let message = unmet_text(&ground.preconditions, inputs, "needs");
+            return Err(Rejection::new(ErrorCode::PreconditionFailed, message));
+        }
+        let make = maker(manifest).map_err(internal)?;
+        let skill = make(&ground.args, &mut self.body, inputs)?;
+        if !goal.dry_run {
+            for run in self.runs.iter_mut().filter(|run| run.uses(&groups)) {
+                run.ending.get_or_insert(ErrorCode::Preempted);
+            }
+        }
+        let limit = match goal.max_duration {
+            Duration::ZERO => manifest.time_limit(),
+            asked => asked.min(manifest.time_limit()),
+        };
+        self.runs.push(Run::new(
+            goal,
+            groups,
+            manifest.groups.clone(),
+            ground,
+            limit,
+            skill,
+            ActuatorCommand::unused(&self.body.layout),
+            inputs.safety.stop_epoch,
+            now,
+        ));
+        Ok(())
+    }
+
+    fn check_request(
+        &self,
+        goal: &SkillGoal,
+        manifest: &SkillManifest,
+        now: Time,
+    ) -> Result<(), Rejection> {
+        let invalid = |message: String| Rejection::new(ErrorCode::InvalidArguments, message);
+        if !goal.version.trim().is_empty() {
+            let asked = VersionReq::parse(&goal.version).map_err(|error| {
+                invalid(format!(
+                    "skill_version `{}`: {error}; allowed: a semantic version requirement",
+                    goal.version
+                ))
+            })?;
+            if !asked.matches(&manifest.version) {
+                let message = format!(
+                    "skill `{}` has version {}; asked for: {asked}",
+                    manifest.id, manifest.version
+                );
+                return Err(Rejection::new(ErrorCode::UnknownSkill, message));
+            }
+        }
+        if !(goal.speed_scale > 0.0 && goal.speed_scale <= 1.0) {
+            let message = format!("speed_scale {}: allowed: above 0, up to 1", goal.speed_scale);
+            return Err(invalid(message));
+        }
+        if self.runs.iter().any(|run| run.goal.id == goal.id) {
+            return Err(invalid("a goal of this id runs already".into()));
+        }
+        let valid_for = if goal.valid_for.is_zero() { VALID_FOR } else { goal.valid_for };
+        let age = now.since(goal.issued_at);
+        if goal.issued_at != Time::ZERO && age > valid_for {
+            let message = format!(
+                "the goal is {:.2} s old; allowed: {:.2} s",
+                age.as_secs_f64(),
+                valid_for.as_secs_f64()
+            );
+            return Err(Rejection::new(ErrorCode::StaleGoal, message));
+        }
+        Ok(())
+    }
+
+    /// Ends a goal: it stops commanding at the next step, and has ended once the robot is at rest. Whether
+    /// there is such a goal that can still be cancelled.
+    pub fn cancel(&mut self, id: GoalId) -> bool {
+        match self.runs.iter_mut().find(|run| run.goal.id == id) {
+            Some(run) if !run.is_stopping() => {
+                run.ending.get_or_insert(ErrorCode::Canceled);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The gate granted a lease.
+    pub fn lease_granted(&mut self, request: u64, lease: LeaseId) {
+        match self.asked(request) {
+            Some(run) => run.granted(lease),
+            None => self.unwanted.push(lease),
+        }
+    }
+
+    /// The gate refused a lease, or could not be asked.
+    pub fn lease_refused(&mut self, request: u64, error: ErrorCode, message: impl Into<String>) {
+        if let Some(run) = self.asked(request) {
+            run.refused(error, message.into());
+        }
+    }
+
+    fn asked(&mut self, request: u64) -> Option<&mut Run> {
+        self.runs.iter_mut().find(
+            |run| matches!(run.phase, Phase::Acquiring { request: asked, .. } if asked == request),
+        )
+    }
+
+    /// One tick, to be called once per new state of the robot.
+    pub fn step(&mut self, now: Time, inputs: &Inputs<'_>) -> StepOutput<'_> {
+        let missed = self.missed(now);
+        let mut output = StepOutput::default();
+        let mut calls = Calls { leases: Vec::new(), next_request: self.requests };
+        calls.leases.extend(self.unwanted.drain(..).map(LeaseCall::Release));
+        let mut index = 0;
+        while index < self.runs.len() {
+            let (before, rest) = self.runs.split_at_mut(index);
+            let run = &mut rest[0];
+            let blocked = before.iter().any(|other| other.uses(&run.groups));
+            run.report.missed += missed;
+            match run.step(now, inputs, &mut self.body, blocked, &mut calls) {
+                Some(outcome) => {
+                    output.ended.push((run.goal.id, outcome));
+                    self.runs.remove(index);
+                }
+                None => index += 1,
+            }
+        }
+        self.requests = calls.next_request;
+        output.lease_calls = calls.leases;
+        for (index, run) in self.runs.iter().enumerate() {
+            let waiting = self.runs[index + 1..].iter().filter(|other| other.uses(&run.groups));
+            let queue_depth = u32::try_from(waiting.count()).unwrap_or(u32::MAX);
+            output.feedback.push((run.goal.id, run.feedback(queue_depth)));
+            if run.commands {
+                output.commands.push(&run.command);
+            }
+        }
+        output
+    }
+
+    /// Ticks without a step since the last one.
+    fn missed(&mut self, now: Time) -> u32 {
+        let tick = self.body.tick.as_secs_f64();
+        let missed = self.last_step.map_or(0, |last| {
+            let ticks = (now.since(last).as_secs_f64() / tick).round();
+            (ticks - 1.0).clamp(0.0, 1e6) as u32
+        });
+        self.last_step = Some(now);
+        missed
+    }
+}
+
+fn maker(manifest: &SkillManifest) -> Result<Make, SkillError> {
+    let found = match &manifest.kind {
+        SkillKind::Builtin(name) => BUILTINS.iter().find(|(known, _)| known == name),
+        SkillKind::Policy(_) => None,
+    };
+    found.map(|(_, make)| *make).ok_or_else(|| SkillError::UnknownKind {
+        skill: manifest.id.clone(),
+        actual: format!("{:?}", manifest.kind),
+        allowed: BUILTINS.map(|(name, _)| format!("builtin: {name}")).join(", "),
+    })
+}
+
+fn groups_of(manifest: &SkillManifest, layout: &Layout) -> Result<Vec<usize>, SkillError> {
+    manifest
+        .groups
+        .iter()
+        .map(|group| {
+            layout.group_index(group).ok_or_else(|| SkillError::UnknownGroup {
+                skill: manifest.id.clone(),
+                group: group.clone(),
+                known: layout.groups().iter().map(|g| g.name.as_str()).collect::<Vec<_>>().join(", "),
+            })
+        })
+        .collect()
+}
+
+/// Manifests were checked when the server was made.
+fn internal(error: SkillError) -> Rejection {
+    Rejection::new(ErrorCode::UnknownSkill, error.to_string())
+}
+
+fn check_safety(goal: &SkillGoal, inputs: &Inputs<'_>) -> Result<(), Rejection> {
+    let safety = &inputs.safety;
+    let expected = goal.expected_stop_epoch;
+    if expected != StopEpoch(0) && expected != safety.stop_epoch {
+        let message = format!(
+            "a stop happened since the goal was issued: stop epoch {}, expected {}",
+            safety.stop_epoch.0, expected.0
+        );
+        return Err(Rejection::new(ErrorCode::StaleGoal, message));
+    }
+    if !safety.ready {
+        let message = format!("the robot's mode is {}; allowed: ready", safety.mode);
+        return Err(Rejection::new(ErrorCode::NotReady, message));
+    }
+    Ok(())
+}

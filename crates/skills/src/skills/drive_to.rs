@@ -1,0 +1,165 @@
+use std::time::Instant;
+
+use nalgebra::{Isometry2, Isometry3, Point2, Rotation2, Vector2};
+use serde_json::Value;
+use sinew_policy::{GoalInBase, goal_in_base};
+use sinew_types::{BaseTwist, RobotState};
+
+use crate::body::Body;
+use crate::builtin::text;
+use crate::context::{Context, Skill, Status};
+use crate::floor::{Floor, Way, Ways};
+use crate::goal::Rejection;
+use crate::io::{ControlSource, Failure, Inputs};
+use crate::skills::{object, unreachable};
+
+/// Drives to a pose from which the arm reaches the target, by the policy `drive_to`; around furniture
+/// the policy is led from corner to corner.
+struct DriveTo {
+    ways: Ways,
+    way: Way,
+    goal: Isometry2<f64>,
+    started: bool,
+    /// Ticks at the goal; ticks standing near it.
+    arrived: u32,
+    standing: u32,
+    /// The state with velocities as they were at full speed.
+    seen: RobotState,
+}
+
+/// Distance and turn that are left when it has arrived.
+const ARRIVED: (f64, f64) = (0.015, 0.03);
+/// What is accepted if the policy comes no closer.
+const NEAR: (f64, f64) = (0.03, 0.08);
+/// Slower than this the base stands: m/s and rad/s.
+const STANDS: (f64, f64) = (0.02, 0.03);
+/// Ticks within [`ARRIVED`], and ticks standing within [`NEAR`].
+const STAY_TICKS: (u32, u32) = (3, 25);
+/// Work poses for which a way is looked for, the best first.
+const TRIES: usize = 80;
+/// One metre of way costs as much as this share of a metre off the preferred distance.
+const WAY_WEIGHT: f64 = 0.2;
+
+pub(crate) fn make(
+    args: &Value,
+    body: &mut Body,
+    inputs: &Inputs<'_>,
+) -> Result<Box<dyn Skill>, Rejection> {
+    let id = text(args, "target");
+    let target = object(inputs.world, id)?;
+    body.base(inputs.state)?;
+    let reach = inputs.world.robot.reach;
+    let poses = reach.work_poses(inputs.world, target);
+    if poses.is_empty() {
+        return Err(unreachable(format!(
+            "there is no free place from which the arm reaches `{id}` ({:.2} m over the floor; allowed: {:.2} m to {:.2} m)",
+            target.top_m(),
+            reach.min_height_m,
+            reach.max_height_m
+        )));
+    }
+    let ways = Floor::new(inputs.world, target).ways();
+    let best = poses
+        .into_iter()
+        .take(TRIES)
+        .filter_map(|pose| {
+            let place = Point2::from(pose.map_from_base.translation.vector);
+            let way = ways.to(place)?;
+            let off = (pose.distance_m - reach.preferred_distance_m).abs();
+            Some((off + WAY_WEIGHT * way.length_m, way, pose.map_from_base))
+        })
+        .min_by(|a, b| a.0.total_cmp(&b.0));
+    let (_, way, goal) = best
+        .ok_or_else(|| unreachable(format!("furniture is on every way to a place near `{id}`")))?;
+    Ok(Box::new(DriveTo {
+        ways,
+        way,
+        goal,
+        started: false,
+        arrived: 0,
+        standing: 0,
+        seen: inputs.state.clone(),
+    }))
+}
+
+impl DriveTo {
+    /// Where the policy is sent in this tick: the last place of the way that is in free sight.
+    fn next(&mut self, place: Point2<f64>) -> Isometry2<f64> {
+        let floor = &self.ways.floor;
+        let seen = self.way.places.iter().rposition(|next| floor.is_clear(place, *next));
+        // What lies behind is forgotten, so that it does not turn back.
+        self.way.places.drain(..seen.unwrap_or(0));
+        match self.way.places[..] {
+            [next, after, ..] => {
+                let ahead: Vector2<f64> = after - next;
+                Isometry2::new(next.coords, ahead.y.atan2(ahead.x))
+            }
+            _ => self.goal,
+        }
+    }
+
+    fn left_m(&self, place: Point2<f64>) -> f64 {
+        let mut last = place;
+        self.way.places.iter().fold(0.0, |sum, next| {
+            let leg = (next - last).norm();
+            last = *next;
+            sum + leg
+        })
+    }
+}
+
+impl Skill for DriveTo {
+    fn step(&mut self, cx: &mut Context<'_>) -> Result<Status, Failure> {
+        let base = cx.body.base(cx.state)?;
+        let place = Point2::from(base.map_from_base.translation.vector.xy());
+        let left = goal_in_base(&base.map_from_base, &upright(&self.goal));
+        cx.report.measure("distance_left_m", left.distance_m());
+        cx.report.measure("turn_left_rad", left.yaw_rad());
+        let total = self.way.length_m.max(0.01);
+        cx.report.phase("driving", (1.0 - self.left_m(place) / total).clamp(0.0, 1.0) as f32);
+        let slow = base.linear_velocity.norm() < STANDS.0 && base.angular_velocity.norm() < STANDS.1;
+        self.arrived = if slow && is_within(&left, ARRIVED) { self.arrived + 1 } else { 0 };
+        self.standing = if slow && is_within(&left, NEAR) { self.standing + 1 } else { 0 };
+        if self.arrived >= STAY_TICKS.0 || self.standing >= STAY_TICKS.1 {
+            cx.command.base = Some(BaseTwist::default());
+            return Ok(Status::Done);
+        }
+        if !self.started {
+            self.started = true;
+            cx.body.drive_policy.start(cx.state)?;
+        }
+        let next = self.next(place);
+        let goal = goal_in_base(&base.map_from_base, &upright(&next));
+        // Slower than full speed, time is stretched: the policy sees the velocities of full speed.
+        self.seen.copy_from(cx.state);
+        if let Some(base) = &mut self.seen.base {
+            base.linear_velocity /= cx.speed_scale;
+            base.angular_velocity /= cx.speed_scale;
+        }
+        let began = Instant::now();
+        let inputs: [(&str, &[f64]); 2] =
+            [("goal_position", &goal.position), ("goal_heading", &goal.heading)];
+        cx.body.drive_policy.run(&self.seen, &inputs)?;
+        cx.report.inference = began.elapsed();
+        cx.body.drive_policy.write(cx.command);
+        if let Some(twist) = &mut cx.command.base {
+            twist.linear_x *= cx.speed_scale;
+            twist.linear_y *= cx.speed_scale;
+            twist.angular_z *= cx.speed_scale;
+        }
+        cx.report.source = ControlSource::Policy;
+        Ok(Status::Running)
+    }
+}
+
+fn is_within(left: &GoalInBase, (distance_m, turn_rad): (f64, f64)) -> bool {
+    left.distance_m() <= distance_m && left.yaw_rad().abs() <= turn_rad
+}
+
+fn upright(pose: &Isometry2<f64>) -> Isometry3<f64> {
+    let turn: Rotation2<f64> = pose.rotation.to_rotation_matrix();
+    Isometry3::new(
+        nalgebra::Vector3::new(pose.translation.x, pose.translation.y, 0.0),
+        nalgebra::Vector3::z() * turn.angle(),
+    )
+}

@@ -1,0 +1,194 @@
+use nalgebra::Isometry3;
+use serde_json::Value;
+use sinew_model::tolerance;
+use sinew_types::{ErrorCode, GripperCommand};
+
+use crate::arm::{ArmServo, Tolerance};
+use crate::body::Body;
+use crate::builtin::text;
+use crate::context::{Context, Skill, Status};
+use crate::goal::Rejection;
+use crate::grasp::{FINGER_ROOM_M, GraspAxis, choose_axis, grasp_pose, over};
+use crate::io::{ControlSource, Failure, Inputs};
+use crate::sight::Sight;
+use crate::skills::{object, unreachable};
+use crate::tuck::Tuck;
+
+/// Opens the gripper, goes down, grasps, lifts, folds the arm; the tool is moved by the policy `reach`.
+struct Pick {
+    object: String,
+    axis: GraspAxis,
+    sight: Sight,
+    stage: Stage,
+    servo: ArmServo,
+    tuck: Tuck,
+    /// Where the grasp was made.
+    grasp: Isometry3<f64>,
+    /// Since the stage was entered.
+    ticks: u32,
+    /// Without a break, in which the grip was firm.
+    firm_ticks: u32,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    Open,
+    Descend,
+    Close,
+    Lift,
+    Tuck,
+}
+
+/// The object is lifted by this before the arm is folded, m.
+const LIFT_M: f64 = 0.12;
+/// Closing force, N; the gripper's own limit may be lower.
+const GRASP_FORCE_N: f64 = 25.0;
+/// Less than this at rest is no grasp, N.
+const MIN_FORCE_N: f64 = 3.0;
+/// A gripper needs no longer to open or close, ticks.
+const GRIPPER_TICKS: u32 = 75;
+/// The grip must stand for this long, ticks.
+const FIRM_TICKS: u32 = 5;
+/// Fingers slower than this stand, m/s.
+const STILL_M_S: f64 = 0.005;
+/// Widths are met within this, m.
+const WIDTH_TOLERANCE_M: f64 = 0.005;
+
+pub(crate) fn make(
+    args: &Value,
+    body: &mut Body,
+    inputs: &Inputs<'_>,
+) -> Result<Box<dyn Skill>, Rejection> {
+    let id = text(args, "object");
+    let target = object(inputs.world, id)?;
+    let width_m = target.grasp_width_m();
+    if width_m > body.max_width_m - WIDTH_TOLERANCE_M {
+        return Err(unreachable(format!(
+            "`{id}` is {width_m:.3} m wide; the gripper opens {:.3} m",
+            body.max_width_m
+        )));
+    }
+    let axis = choose_axis(body, inputs.state, inputs.world, target, LIFT_M)?.ok_or_else(|| {
+        unreachable(format!("the arm does not reach `{id}` from above from where the base stands"))
+    })?;
+    Ok(Box::new(Pick {
+        object: id.into(),
+        axis,
+        sight: Sight::new(id),
+        stage: Stage::Open,
+        servo: ArmServo::default(),
+        tuck: Tuck::default(),
+        grasp: Isometry3::identity(),
+        ticks: 0,
+        firm_ticks: 0,
+    }))
+}
+
+impl Pick {
+    fn enter(&mut self, stage: Stage) {
+        (self.stage, self.ticks, self.servo) = (stage, 0, ArmServo::default());
+    }
+
+    fn open(&mut self, cx: &mut Context<'_>) {
+        let width_m = (self.axis.width_m + FINGER_ROOM_M).min(cx.body.max_width_m);
+        command_gripper(cx, width_m, cx.body.max_force_n);
+        cx.report.phase("opening the gripper", 0.0);
+        cx.report.source = ControlSource::Primitive;
+        let measured = cx.state.grippers[cx.body.gripper].width_m;
+        if measured >= width_m - WIDTH_TOLERANCE_M || self.ticks > GRIPPER_TICKS {
+            self.enter(Stage::Descend);
+        }
+    }
+
+    fn descend(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        let object = cx.object(&self.object)?;
+        // The hand hides the object when it is around it: what was seen before counts.
+        let seen = self.sight.update(cx.world).unwrap_or(object.map_from_object);
+        self.grasp = grasp_pose(object, &seen, &self.axis);
+        cx.report.phase("going down", 0.15);
+        if self.servo.step(cx, &self.grasp, Tolerance::FINE)? == Status::Done {
+            self.enter(Stage::Close);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        command_gripper(cx, 0.0, GRASP_FORCE_N.min(cx.body.max_force_n));
+        cx.report.phase("closing the gripper", 0.4);
+        cx.report.source = ControlSource::Primitive;
+        let gripper = cx.state.grippers[cx.body.gripper];
+        cx.report.measure("grip_width_m", gripper.width_m);
+        cx.report.measure("grip_force_n", gripper.force_n);
+        let firm = gripper.force_n >= MIN_FORCE_N && gripper.velocity_m_s.abs() < STILL_M_S;
+        self.firm_ticks = if firm { self.firm_ticks + 1 } else { 0 };
+        if self.firm_ticks >= FIRM_TICKS {
+            self.check_grip(cx)?;
+            self.enter(Stage::Lift);
+        } else if self.ticks > GRIPPER_TICKS {
+            return Err(no_grip(cx, "nothing firm is between the fingers"));
+        }
+        Ok(())
+    }
+
+    /// Whether what is between the fingers is as wide as the object, and held.
+    fn check_grip(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        let gripper = cx.state.grippers[cx.body.gripper];
+        if gripper.force_n < MIN_FORCE_N {
+            return Err(no_grip(cx, "the grip was lost"));
+        }
+        if (gripper.width_m - self.axis.width_m).abs() > tolerance::GRIP_WIDTH_M {
+            let wide = self.axis.width_m;
+            return Err(no_grip(cx, &format!("the object is {wide:.3} m wide")));
+        }
+        Ok(())
+    }
+
+    fn lift(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        let lifted = over(&self.grasp, self.grasp.translation.z + LIFT_M);
+        cx.report.phase("lifting", 0.5);
+        if self.servo.step(cx, &lifted, Tolerance::LOOSE)? == Status::Done {
+            self.check_grip(cx)?;
+            self.enter(Stage::Tuck);
+        }
+        Ok(())
+    }
+}
+
+impl Skill for Pick {
+    fn step(&mut self, cx: &mut Context<'_>) -> Result<Status, Failure> {
+        self.ticks += 1;
+        match self.stage {
+            Stage::Open => {
+                self.sight.update(cx.world);
+                self.open(cx);
+            }
+            Stage::Descend => self.descend(cx)?,
+            Stage::Close => self.close(cx)?,
+            Stage::Lift => self.lift(cx)?,
+            Stage::Tuck => {
+                cx.report.phase("folding the arm", 0.7);
+                if self.tuck.step(cx)? == Status::Done {
+                    self.check_grip(cx)?;
+                    let gripper = cx.state.grippers[cx.body.gripper];
+                    cx.report.measure("held_width_m", gripper.width_m);
+                    cx.report.measure("held_force_n", gripper.force_n);
+                    return Ok(Status::Done);
+                }
+            }
+        }
+        Ok(Status::Running)
+    }
+}
+
+fn no_grip(cx: &Context<'_>, why: &str) -> Failure {
+    let gripper = cx.state.grippers[cx.body.gripper];
+    Failure::new(
+        ErrorCode::PostconditionFailed,
+        format!("no grip: {why}; measured {:.4} m, {:.1} N", gripper.width_m, gripper.force_n),
+    )
+}
+
+/// Has the gripper go to a width, m, with at most this force, N.
+pub(super) fn command_gripper(cx: &mut Context<'_>, width_m: f64, max_force_n: f64) {
+    cx.command.grippers[cx.body.gripper] = GripperCommand { width_m, max_force_n };
+}

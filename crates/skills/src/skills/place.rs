@@ -1,0 +1,233 @@
+use std::f64::consts::FRAC_PI_2;
+
+use nalgebra::{Isometry3, Point3};
+use serde_json::Value;
+use sinew_model::WorldState;
+use sinew_types::RobotState;
+
+use crate::arm::{ArmServo, Tolerance};
+use crate::body::Body;
+use crate::builtin::text;
+use crate::context::{Context, Skill, Status};
+use crate::goal::Rejection;
+use crate::grasp::{FINGER_ROOM_M, motion_cost, over, top_down};
+use crate::io::{ControlSource, Failure, Inputs};
+use crate::sight::Sight;
+use crate::skills::pick::command_gripper;
+use crate::skills::{object, unreachable};
+use crate::spot::{Spot, level_yaw_rad, spots};
+use crate::tuck::Tuck;
+
+/// Brings the held object over its place, lowers it, lets go, rises, folds the arm; the tool is moved
+/// by the policy `reach`.
+struct Place {
+    object: String,
+    destination: String,
+    into: bool,
+    sight: Sight,
+    stage: Stage,
+    servo: ArmServo,
+    tuck: Tuck,
+    /// Tool poses when the object is let go, and high above.
+    release: Isometry3<f64>,
+    hover: Isometry3<f64>,
+    ticks: u32,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    /// The robot stands: how the object hangs in the hand is measured.
+    Look,
+    Carry,
+    Lower,
+    Open,
+    Rise,
+    Tuck,
+}
+
+/// The object's bottom passes this high over its place, m.
+const HOVER_M: f64 = 0.08;
+/// A container's rim is passed this high by the object's bottom, m.
+const OVER_RIM_M: f64 = 0.05;
+/// The object is let go this high over a surface, m.
+const DROP_M: f64 = 0.003;
+/// The tool rises by this after it let go, m.
+const RISE_M: f64 = 0.10;
+/// Sights of the held object that are waited for, and for how long, ticks.
+const SIGHTS: (u32, u32) = (5, 25);
+/// A gripper needs no longer to open, ticks.
+const GRIPPER_TICKS: u32 = 50;
+/// Of a gripper that was told to open, m.
+const WIDTH_TOLERANCE_M: f64 = 0.005;
+/// Places that are tried for reach, the best first.
+const TRIES: usize = 16;
+
+pub(crate) fn make(
+    args: &Value,
+    body: &mut Body,
+    inputs: &Inputs<'_>,
+) -> Result<Box<dyn Skill>, Rejection> {
+    let (held, to) = (text(args, "object"), text(args, "destination"));
+    let mut place = Place {
+        object: held.into(),
+        destination: to.into(),
+        into: text(args, "relation") == "in",
+        sight: Sight::new(held),
+        stage: Stage::Look,
+        servo: ArmServo::default(),
+        tuck: Tuck::default(),
+        release: Isometry3::identity(),
+        hover: Isometry3::identity(),
+        ticks: 0,
+    };
+    let seen = object(inputs.world, held)?.map_from_object;
+    place.choose(body, inputs.state, inputs.world, &seen)?;
+    Ok(Box::new(place))
+}
+
+impl Place {
+    /// Chooses where to put the object, as it hangs in the hand, and how the hand is turned there.
+    fn choose(
+        &mut self,
+        body: &mut Body,
+        state: &RobotState,
+        world: &WorldState,
+        map_from_object: &Isometry3<f64>,
+    ) -> Result<(), Rejection> {
+        let held = object(world, &self.object)?;
+        let destination = object(world, &self.destination)?;
+        let relation = if self.into { "in" } else { "on" };
+        let all = spots(world, destination, held, self.into);
+        if all.is_empty() {
+            return Err(unreachable(format!(
+                "no free place {relation} `{}` for `{}`",
+                destination.id, held.id
+            )));
+        }
+        let tool_from_object = world.robot.map_from_tool.inv_mul(map_from_object);
+        let half_m = held.half_extent().z;
+        for spot in all.into_iter().take(TRIES) {
+            if let Some((release, hover)) =
+                self.poses(body, state, &spot, &tool_from_object, half_m)?
+            {
+                (self.release, self.hover) = (release, hover);
+                return Ok(());
+            }
+        }
+        Err(unreachable(format!(
+            "no place {relation} `{}` is within the arm's reach from where the base stands",
+            destination.id
+        )))
+    }
+
+    /// Tool poses at and over a spot, the wrist turning as little as it can; none if out of reach.
+    fn poses(
+        &self,
+        body: &mut Body,
+        state: &RobotState,
+        spot: &Spot,
+        tool_from_object: &Isometry3<f64>,
+        half_m: f64,
+    ) -> Result<Option<(Isometry3<f64>, Isometry3<f64>)>, Failure> {
+        let map_from_base = body.base(state)?.map_from_base;
+        let hanging_yaw = level_yaw_rad(&(top_down(Point3::origin(), 0.0) * tool_from_object));
+        let above = spot.rim_over_m.map_or(DROP_M, |_| 0.0);
+        let center = Point3::new(spot.point.x, spot.point.y, spot.point.z + half_m + above);
+        let mut best: Option<(f64, Isometry3<f64>, Isometry3<f64>)> = None;
+        for quarter in 0..4 {
+            // A box looks the same after a quarter turn: its edges stay along those of the place.
+            let yaw = spot.yaw_rad - hanging_yaw + f64::from(quarter) * FRAC_PI_2;
+            let turned = top_down(Point3::origin(), yaw);
+            let offset = turned.rotation * tool_from_object.translation.vector;
+            let release = top_down(center - offset, yaw);
+            let passes = spot.rim_over_m.map_or(HOVER_M, |rim| rim + OVER_RIM_M);
+            let hover = over(&release, release.translation.z + passes);
+            let Some(cost) = motion_cost(body, state, &map_from_base.inv_mul(&hover)) else {
+                continue;
+            };
+            let reaches = body.solve(&map_from_base.inv_mul(&release)).is_some();
+            if reaches && best.as_ref().is_none_or(|best| cost < best.0) {
+                best = Some((cost, release, hover));
+            }
+        }
+        Ok(best.map(|(_, release, hover)| (release, hover)))
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        (self.stage, self.ticks, self.servo) = (stage, 0, ArmServo::default());
+    }
+
+    fn look(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        cx.report.phase("measuring how it hangs in the hand", 0.0);
+        let seen = self.sight.update(cx.world);
+        if self.sight.count() < SIGHTS.0 && self.ticks < SIGHTS.1 {
+            return Ok(());
+        }
+        if let Some(seen) = seen {
+            self.choose(cx.body, cx.state, cx.world, &seen)
+                .map_err(|rejection| Failure::new(rejection.error, rejection.message))?;
+        }
+        self.enter(Stage::Carry);
+        Ok(())
+    }
+
+    fn open(&mut self, cx: &mut Context<'_>) {
+        let gripper = cx.state.grippers[cx.body.gripper];
+        if self.ticks <= 1 {
+            cx.report.measure("release_width_m", gripper.width_m);
+        }
+        let object = cx.world.objects.get(&self.object);
+        let wide = object.map_or(0.0, sinew_model::WorldObject::grasp_width_m);
+        let width_m = (wide + FINGER_ROOM_M).min(cx.body.max_width_m);
+        command_gripper(cx, width_m, cx.body.max_force_n);
+        cx.report.source = ControlSource::Primitive;
+        if gripper.width_m >= width_m - WIDTH_TOLERANCE_M || self.ticks > GRIPPER_TICKS {
+            self.enter(Stage::Rise);
+        }
+    }
+
+    fn servo(
+        &mut self,
+        cx: &mut Context<'_>,
+        pose: &Isometry3<f64>,
+        tolerance: Tolerance,
+        next: Stage,
+    ) -> Result<(), Failure> {
+        if self.servo.step(cx, pose, tolerance)? == Status::Done {
+            self.enter(next);
+        }
+        Ok(())
+    }
+}
+
+impl Skill for Place {
+    fn step(&mut self, cx: &mut Context<'_>) -> Result<Status, Failure> {
+        self.ticks += 1;
+        let (release, hover) = (self.release, self.hover);
+        match self.stage {
+            Stage::Look => self.look(cx)?,
+            Stage::Carry => {
+                cx.report.phase("carrying it over its place", 0.1);
+                self.servo(cx, &hover, Tolerance::COARSE, Stage::Lower)?;
+            }
+            Stage::Lower => {
+                cx.report.phase("lowering", 0.4);
+                self.servo(cx, &release, Tolerance::FINE, Stage::Open)?;
+            }
+            Stage::Open => {
+                cx.report.phase("letting go", 0.55);
+                self.open(cx);
+            }
+            Stage::Rise => {
+                cx.report.phase("rising", 0.6);
+                let up = over(&release, hover.translation.z.max(release.translation.z + RISE_M));
+                self.servo(cx, &up, Tolerance::LOOSE, Stage::Tuck)?;
+            }
+            Stage::Tuck => {
+                cx.report.phase("folding the arm", 0.75);
+                return self.tuck.step(cx);
+            }
+        }
+        Ok(Status::Running)
+    }
+}
