@@ -22,7 +22,7 @@ from zenoh_ros2_sdk.session import ZenohSession
 
 def write_definitions(folder):
     """The SDK reads .msg files, and would fetch them from the net: rosbags has their text."""
-    text, _ = get_typestore(Stores.ROS2_KILTED).generate_msgdef("sensor_msgs/msg/JointState")
+    text, _ = get_typestore(Stores.ROS2_KILTED).generate_msgdef("sensor_msgs/msg/JointState", ros_version=2)
     separator = "=" * 80 + "\n"
     first, *others = text.split(separator)
     definitions = {"sensor_msgs/JointState": first}

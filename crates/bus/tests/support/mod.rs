@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 use sinew_bus::{Bus, ZenohConfig};
 
 /// Where a server and its clients live: one bus in-process, two sessions on zenoh.
-pub struct Pair {
-    pub server: Bus,
-    pub client: Bus,
+pub(crate) struct Pair {
+    pub(crate) server: Bus,
+    pub(crate) client: Bus,
 }
 
-pub fn free_endpoint() -> String {
+pub(crate) fn free_endpoint() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("tcp/127.0.0.1:{}", listener.local_addr().unwrap().port())
 }
 
-pub fn zenoh(listen: &[&str], connect: &[&str], call_timeout: Duration) -> Bus {
+pub(crate) fn zenoh(listen: &[&str], connect: &[&str], call_timeout: Duration) -> Bus {
     let own = |endpoints: &[&str]| endpoints.iter().map(|e| (*e).to_owned()).collect();
     Bus::zenoh(ZenohConfig {
         listen: own(listen),
@@ -30,16 +30,16 @@ pub fn zenoh(listen: &[&str], connect: &[&str], call_timeout: Duration) -> Bus {
 }
 
 impl Pair {
-    pub fn in_process() -> Self {
+    pub(crate) fn in_process() -> Self {
         let bus = Bus::in_process();
         Self { server: bus.clone(), client: bus }
     }
 
-    pub fn zenoh() -> Self {
+    pub(crate) fn zenoh() -> Self {
         Self::zenoh_with_call_timeout(Duration::from_secs(10))
     }
 
-    pub fn zenoh_with_call_timeout(call_timeout: Duration) -> Self {
+    pub(crate) fn zenoh_with_call_timeout(call_timeout: Duration) -> Self {
         let endpoint = free_endpoint();
         Self {
             server: zenoh(&[&endpoint], &[], call_timeout),
@@ -49,7 +49,7 @@ impl Pair {
 }
 
 /// Polls until there is something. The limit only ends a test that would hang.
-pub fn until<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = poll() {
@@ -60,6 +60,6 @@ pub fn until<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-pub fn until_true(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn until_true(what: &str, mut condition: impl FnMut() -> bool) {
     until(what, || condition().then_some(()));
 }

@@ -6,7 +6,7 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, SeqAccess, Visitor};
 
 type Error = de::value::Error;
 
-pub fn random<M: DeserializeOwned>(rng: &mut ChaCha8Rng) -> M {
+pub(crate) fn random<M: DeserializeOwned>(rng: &mut ChaCha8Rng) -> M {
     M::deserialize(Chance(rng)).unwrap()
 }
 
