@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sinew_model::{SkillManifest, Template};
 
-use super::client::{Message, excerpt};
+use super::client::Message;
 use crate::planner::PlanRequest;
 
 const SYSTEM: &str = "\
@@ -58,9 +58,12 @@ fn skill(skill: &SkillManifest) -> Value {
 
 /// The one repair round: what was said, and what is wrong with it.
 pub(crate) fn repair(answer: &str, fault: &Value) -> [Message; 2] {
+    /// Enough for any plan that is worth repairing.
+    const CHARS: usize = 8000;
+    let said = answer.chars().take(CHARS).collect();
     let ask = json!({ "rejected": fault, "task": "answer again with a corrected plan" });
     [
-        Message { role: "assistant", content: excerpt(answer) },
+        Message { role: "assistant", content: said },
         Message { role: "user", content: ask.to_string() },
     ]
 }

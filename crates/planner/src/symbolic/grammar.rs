@@ -2,7 +2,7 @@
 
 use winnow::ModalResult;
 use winnow::Parser;
-use winnow::combinator::{alt, cut_err, eof, opt, preceded, repeat, separated, terminated};
+use winnow::combinator::{alt, cut_err, eof, not, opt, preceded, repeat, separated, terminated};
 use winnow::error::ContextError;
 use winnow::token::any;
 
@@ -72,6 +72,13 @@ pub(crate) struct Clause {
     pub(crate) then: bool,
     pub(crate) wish: Wish,
 }
+
+/// Words that begin a wish.
+const VERBS: [&str; 24] = [
+    "bring", "carry", "clear", "deliver", "drive", "drop", "empty", "go", "grab", "grasp", "look",
+    "move", "navigate", "pause", "pick", "place", "put", "reach", "return", "set", "stack", "take",
+    "wait", "home",
+];
 
 type Words<'a> = &'a [&'a str];
 
@@ -229,12 +236,15 @@ fn noun_phrase(input: &mut Words<'_>) -> ModalResult<Phrase> {
         word("the").value(Quantifier::The),
         one_of(&["a", "an", "any", "some"]).value(Quantifier::Any),
     ));
-    let named =
-        (opt(quantifier), repeat(1.., noun)).map(|(quantifier, words): (_, Vec<&str>)| Phrase {
-            quantifier: quantifier.unwrap_or(Quantifier::The),
-            words: words.into_iter().map(str::to_owned).collect(),
-        });
-    alt((pronoun, everything, named)).parse_next(input)
+    let words = || repeat(1.., noun);
+    let phrase = |(quantifier, words): (Quantifier, Vec<&str>)| Phrase {
+        quantifier,
+        words: words.into_iter().map(str::to_owned).collect(),
+    };
+    let with_article = (quantifier, words()).map(phrase);
+    // `take the cube and go to the bin`: without an article a verb begins the next wish.
+    let bare = (not(one_of(&VERBS)).value(Quantifier::The), words()).map(phrase);
+    alt((pronoun, everything, with_article, bare)).parse_next(input)
 }
 
 /// A word that does not belong to the grammar itself.
@@ -302,6 +312,8 @@ mod tests {
     fn clauses_and_lists_are_told_apart() {
         let text = "pick up the red cube and the blue cube";
         assert!(matches!(parse(text), Err(PlanRefusal::NotUnderstood { .. })));
+        let taken = wishes("take the red cube and go to the bin");
+        assert_eq!(taken, [Wish::PickUp(the("red cube")), Wish::GoTo(the("bin"))]);
         let text = "put the red cube and the blue cube in the bin, then go home and wait 3 seconds";
         let clauses = parse(text).unwrap();
         assert_eq!(clauses.len(), 3);
