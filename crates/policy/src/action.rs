@@ -123,11 +123,18 @@ impl ActionDecoder {
                 value: f64::from(*value),
             });
         }
+        // One factor for all joints keeps the direction, so that a straight path stays straight; the
+        // axes of a base are limited each by itself, so that a hard turn does not delay braking.
+        let mut share = 1.0_f64;
+        if matches!(self.mode, Mode::Delta { .. }) {
+            for (i, raw) in raw.iter().enumerate() {
+                let change = (self.wanted(i, *raw) - self.previous[i]).abs();
+                share = share.min(self.slew[i] / change.max(f64::MIN_POSITIVE));
+            }
+        }
         for (i, raw) in raw.iter().enumerate() {
-            let clipped = f64::from(*raw).clamp(self.clip[0], self.clip[1]);
-            let wanted = clipped * self.scale[i] + self.offset[i];
-            let (low, high) = (self.previous[i] - self.slew[i], self.previous[i] + self.slew[i]);
-            let value = wanted.clamp(low, high);
+            let change = (self.wanted(i, *raw) - self.previous[i]) * share;
+            let value = self.previous[i] + change.clamp(-self.slew[i], self.slew[i]);
             self.previous[i] = value;
             self.output[i] = match &self.mode {
                 Mode::Position { .. } | Mode::Twist { .. } => value,
@@ -138,6 +145,11 @@ impl ActionDecoder {
             };
         }
         Ok(&self.output)
+    }
+
+    fn wanted(&self, index: usize, raw: f32) -> f64 {
+        let clipped = f64::from(raw).clamp(self.clip[0], self.clip[1]);
+        clipped * self.scale[index] + self.offset[index]
     }
 
     /// The raw output that would be decoded to these changes, targets or velocities: what an expert

@@ -170,7 +170,8 @@ pub enum ActionSpec {
         clip: [f64; 2],
         /// Factor.
         scale: PerElement,
-        /// Largest change of the delta from one tick to the next, rad or m.
+        /// Largest change of the delta of a joint from one tick to the next, rad or m; larger changes
+        /// are shortened by one factor for all joints.
         slew: f64,
         /// The target stays within this distance of the measured position, rad or m, so that an
         /// arm that is blocked does not wind up.

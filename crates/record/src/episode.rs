@@ -73,6 +73,8 @@ pub trait Pilot {
 /// How an episode went.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EpisodeResult {
+    /// At the start.
+    pub first: Offset,
     /// At the end.
     pub last: Offset,
     /// Farthest from the straight line, m.
@@ -100,6 +102,7 @@ pub fn run_episode(
     let mut command = ActuatorCommand::unused(plant.layout());
     let (tolerance, limit) = (task.tolerance(), task.time_limit());
     let started = plant.state().stamp;
+    let first = task.offset(plant.state())?;
     let mut within_since = None;
     let mut aside_m = 0.0_f64;
     loop {
@@ -112,7 +115,7 @@ pub fn run_episode(
         let stayed = within_since.is_some_and(|since| elapsed - since >= STAY);
         if stayed || elapsed >= limit {
             let settled = within_since.filter(|_| stayed);
-            return Ok(EpisodeResult { last, aside_m, settled });
+            return Ok(EpisodeResult { first, last, aside_m, settled });
         }
         pilot.tick(task, plant.state(), &mut command)?;
         plant.advance(&command, period)?;

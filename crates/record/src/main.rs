@@ -153,6 +153,11 @@ impl Bench {
                 .with_context(|| format!("episode {episode}"))?;
             simulated += self.plant.state().stamp.since(began);
             if result.settled.is_none() {
+                let (from, to) = (result.first, result.last);
+                println!(
+                    "not settled    episode {episode}: from {:.3} m, {:.3} rad to {:.4} m, {:.4} rad",
+                    from.distance_m, from.angle_rad, to.distance_m, to.angle_rad
+                );
                 self.plant.restart()?;
             }
             results.push(result);
