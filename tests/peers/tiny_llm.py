@@ -48,7 +48,11 @@ def write_model(path):
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("default")
     writer.add_token_list(tokens)
-    kinds = [gguf.TokenType.CONTROL] * len(SPECIALS) + [gguf.TokenType.NORMAL] * 256
+    # Only printable ASCII is ever drawn: halves of UTF-8 sequences would make the server reject its
+    # own answer, whatever the grammar.
+    drawn = [byte in b"\n\t" or 0x20 <= byte < 0x7F for byte in range(256)]
+    kinds = [gguf.TokenType.CONTROL] * len(SPECIALS)
+    kinds += [gguf.TokenType.NORMAL if use else gguf.TokenType.CONTROL for use in drawn]
     writer.add_token_types(kinds)
     # The loader wants one; this pair of zero bytes does not occur in text.
     writer.add_token_merges([f"{byte_symbols()[0]} {byte_symbols()[0]}"])

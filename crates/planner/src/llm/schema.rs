@@ -7,6 +7,10 @@ use sinew_model::{
     Predicate, ProposedPlan, Relation, SkillManifest, SkillRegistry, Template, Term, WorldState,
 };
 
+/// Bounded, so that an answer ends; strict structured output knows no `maxLength`.
+const SENTENCE: &str = r#"^[^"\\\x00-\x1F]{0,200}$"#;
+const MAX_GOALS: usize = 16;
+
 pub(crate) fn answer_schema(registry: &SkillRegistry, world: &WorldState) -> Value {
     let steps: Vec<Value> = registry.iter().filter_map(|skill| step(skill, world)).collect();
     json!({
@@ -14,19 +18,21 @@ pub(crate) fn answer_schema(registry: &SkillRegistry, world: &WorldState) -> Val
         "properties": {
             "refusal": {
                 "type": "string",
+                "pattern": SENTENCE,
                 "description": "why it cannot be done; empty if there is a plan",
             },
             "goal": {
                 "type": "array",
                 "description": "what holds at the end",
                 "items": { "type": "string", "pattern": goal_pattern(registry, world) },
+                "maxItems": MAX_GOALS,
             },
             "steps": {
                 "type": "array",
                 "items": { "anyOf": steps },
                 "maxItems": ProposedPlan::MAX_STEPS,
             },
-            "rationale": { "type": "string", "description": "one sentence" },
+            "rationale": { "type": "string", "pattern": SENTENCE, "description": "one sentence" },
         },
         "required": ["refusal", "goal", "steps", "rationale"],
         "additionalProperties": false,
