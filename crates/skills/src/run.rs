@@ -16,6 +16,8 @@ const REST_TICKS: u32 = 3;
 const JUDGE_WITHIN: Duration = Duration::from_millis(1500);
 /// A stopped robot that is not at rest after this long is reported as such.
 const REST_WITHIN: Duration = Duration::from_secs(3);
+/// The same, where somebody else may move the robot by now.
+const REVOKED_REST_WITHIN: Duration = Duration::from_secs(1);
 /// A lease is granted or refused within this.
 const GRANT_WITHIN: Duration = Duration::from_secs(2);
 /// A live lease that is missing for so many ticks is lost; news of it may overtake that of its grant.
@@ -345,17 +347,12 @@ impl Run {
     }
 
     /// Gives the lease back, if it is still there to give.
-    fn release(&mut self, mut end: Outcome, now: Time, calls: &mut Calls) -> Option<Outcome> {
+    fn release(&mut self, end: Outcome, now: Time, calls: &mut Calls) -> Option<Outcome> {
         self.commands = false;
         self.rest_ticks = 0;
         let lost = matches!(end.error, ErrorCode::LeaseRevoked | ErrorCode::SafetyStop);
         if let Some(lease) = self.lease.filter(|_| !lost) {
             calls.leases.push(LeaseCall::Release(lease));
-        }
-        // Somebody else may move the robot now: there is no rest to wait for.
-        if end.error == ErrorCode::LeaseRevoked {
-            end.elapsed = now.since(self.accepted);
-            return Some(end);
         }
         self.phase = Phase::Stopping { since: now, end };
         None
@@ -367,7 +364,11 @@ impl Run {
         let held = self.lease.is_some_and(|lease| inputs.safety.live_leases.contains(&lease));
         let accepted = self.accepted;
         let Phase::Stopping { since, end } = &mut self.phase else { return None };
-        let gave_up = now.since(*since) > REST_WITHIN;
+        let patience = match end.error {
+            ErrorCode::LeaseRevoked => REVOKED_REST_WITHIN,
+            _ => REST_WITHIN,
+        };
+        let gave_up = now.since(*since) > patience;
         if !(gave_up || (rests && !held)) {
             return None;
         }

@@ -35,8 +35,6 @@ const NEAR: (f64, f64) = (0.03, 0.08);
 const STANDS: (f64, f64) = (0.02, 0.03);
 /// Ticks within [`ARRIVED`], and ticks standing within [`NEAR`].
 const STAY_TICKS: (u32, u32) = (3, 25);
-/// Work poses for which a way is looked for, the best first.
-const TRIES: usize = 80;
 /// One metre of way costs as much as this share of a metre off the preferred distance.
 const WAY_WEIGHT: f64 = 0.2;
 
@@ -59,16 +57,22 @@ pub(crate) fn make(
         )));
     }
     let ways = Floor::new(inputs.world, target).ways();
-    let best = poses
-        .into_iter()
-        .take(TRIES)
-        .filter_map(|pose| {
-            let place = Point2::from(pose.map_from_base.translation.vector);
-            let way = ways.to(place)?;
-            let off = (pose.distance_m - reach.preferred_distance_m).abs();
-            Some((off + WAY_WEIGHT * way.length_m, way, pose.map_from_base))
-        })
-        .min_by(|a, b| a.0.total_cmp(&b.0));
+    let start = inputs.world.robot.map_from_base.translation.vector.xy();
+    let mut best: Option<(f64, Way, Isometry2<f64>)> = None;
+    for pose in poses {
+        let off = (pose.distance_m - reach.preferred_distance_m).abs();
+        let place = pose.map_from_base.translation.vector;
+        // No way is shorter than the straight one, by which the poses are ordered.
+        let least = off + WAY_WEIGHT * (place - start).norm();
+        if best.as_ref().is_some_and(|(cost, ..)| *cost <= least) {
+            break;
+        }
+        let Some(way) = ways.to(Point2::from(place)) else { continue };
+        let cost = off + WAY_WEIGHT * way.length_m;
+        if best.as_ref().is_none_or(|(least, ..)| cost < *least) {
+            best = Some((cost, way, pose.map_from_base));
+        }
+    }
     let (_, way, goal) = best
         .ok_or_else(|| unreachable(format!("furniture is on every way to a place near `{id}`")))?;
     Ok(Box::new(DriveTo {
