@@ -62,24 +62,65 @@ impl<R> Drop for Promise<R> {
     }
 }
 
+/// Tells whether a server is still there.
+pub(crate) type ServerCheck = Box<dyn Fn() -> bool + Send + Sync>;
+
+/// How long a server may be invisible before its calls fail: a last answer may be on its way behind
+/// the news that it left.
+const LEAVE_GRACE: Duration = Duration::from_secs(1);
+
+/// How often a waiting call looks for its server.
+const SERVER_CHECK_PERIOD: Duration = Duration::from_millis(100);
+
+/// Between processes, what a waiting call keeps an eye on.
+pub(crate) struct Watch {
+    since: Instant,
+    timeout: Option<Duration>,
+    server_visible: ServerCheck,
+    next_check: Instant,
+    invisible_since: Option<Instant>,
+}
+
+impl Watch {
+    pub(crate) fn new(timeout: Option<Duration>, server_visible: ServerCheck) -> Self {
+        let since = Instant::now();
+        let next_check = since + SERVER_CHECK_PERIOD;
+        Self { since, timeout, server_visible, next_check, invisible_since: None }
+    }
+
+    /// Why waiting on makes no sense.
+    fn verdict(&mut self, service: &str) -> Option<CallError> {
+        let now = Instant::now();
+        if let Some(after) = self.timeout.filter(|after| now - self.since > *after) {
+            return Some(CallError::Timeout { service: service.to_owned(), after });
+        }
+        if now >= self.next_check {
+            self.next_check = now + SERVER_CHECK_PERIOD;
+            let visible = (self.server_visible)();
+            self.invisible_since = if visible { None } else { self.invisible_since.or(Some(now)) };
+        }
+        let invisible = self.invisible_since.is_some_and(|since| now - since > LEAVE_GRACE);
+        invisible.then(|| CallError::NoServer { service: service.to_owned() })
+    }
+}
+
 /// A request on its way. Dropping it forgets the response; the server still acts on it.
 #[must_use = "a call is polled for its response"]
-#[derive(Debug)]
 pub struct Call<R> {
     slot: Arc<Mutex<Slot<R>>>,
     service: Arc<str>,
-    timeout: Option<(Instant, Duration)>,
+    watch: Option<Watch>,
 }
 
 impl<R> Call<R> {
     pub(crate) fn open(
         service: Arc<str>,
         signal: Arc<Signal>,
-        timeout: Option<Duration>,
+        watch: Option<Watch>,
     ) -> (Self, Promise<R>) {
         let slot = Arc::new(Mutex::new(Slot::Waiting));
         let promise = Promise { slot: slot.clone(), service: service.clone(), signal };
-        (Self { slot, service, timeout: timeout.map(|after| (Instant::now(), after)) }, promise)
+        (Self { slot, service, watch }, promise)
     }
 
     /// The response, once; `None` while it is on its way and after it was taken.
@@ -93,11 +134,17 @@ impl<R> Call<R> {
             Slot::Taken => return None,
             Slot::Waiting => {}
         }
-        if let Some((_, after)) = self.timeout.filter(|(since, after)| since.elapsed() > *after) {
-            return Some(Err(CallError::Timeout { service: self.service.to_string(), after }));
+        if let Some(error) = self.watch.as_mut().and_then(|watch| watch.verdict(&self.service)) {
+            return Some(Err(error));
         }
         *slot = Slot::Waiting;
         None
+    }
+}
+
+impl<R> std::fmt::Debug for Call<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").field("service", &self.service).finish_non_exhaustive()
     }
 }
 

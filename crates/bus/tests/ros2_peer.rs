@@ -67,8 +67,12 @@ fn a_ros_2_peer_uses_a_topic_both_ways_and_a_service() {
         velocity: vec![1.0],
         ..JointState::default()
     };
-    publisher.publish(&sent).unwrap();
-    let received = until("echo", || echo.take());
+    // The peer announces itself before it listens, so the first message may be too early.
+    let received = until("echo", || {
+        publisher.publish(&sent).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        echo.take()
+    });
     assert_eq!(received.message.name, sent.name);
     assert_eq!(received.message.position, [0.5, -3.0]);
     assert_eq!(received.message.velocity, [1.0]);

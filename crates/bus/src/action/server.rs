@@ -193,7 +193,7 @@ impl<A: Action> Inner<A> {
                     || (any_id && any_stamp)
                     || (!any_stamp && key(&record.stamp) <= key(stamp))
             })
-            .map(|(goal, record)| (*goal, record.stamp.clone()))
+            .map(|(goal, record)| (*goal, record.stamp))
             .collect();
         if targets.is_empty() {
             let return_code = match state.goals.get(&id) {
@@ -251,7 +251,7 @@ impl<A: Action> Inner<A> {
 }
 
 fn goal_info(id: GoalId, stamp: &Time) -> GoalInfo {
-    GoalInfo { goal_id: UUID { uuid: id.0 }, stamp: stamp.clone() }
+    GoalInfo { goal_id: UUID { uuid: id.0 }, stamp: *stamp }
 }
 
 /// A goal that waits to be accepted or rejected. Dropped, it is rejected.
@@ -284,12 +284,8 @@ impl<A: Action> GoalRequest<A> {
             let mut state = lock(&self.inner.state);
             let fresh = !state.goals.contains_key(&self.goal_id);
             if fresh {
-                let record = Record {
-                    status: status::EXECUTING,
-                    stamp: stamp.clone(),
-                    result: None,
-                    waiting: Vec::new(),
-                };
+                let record =
+                    Record { status: status::EXECUTING, stamp, result: None, waiting: Vec::new() };
                 state.goals.insert(self.goal_id, record);
             }
             fresh

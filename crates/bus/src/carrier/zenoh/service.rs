@@ -16,7 +16,7 @@ use super::{Declared, ZenohNode, attachment, failed};
 use crate::inbox::Inbox;
 use crate::message::Wire;
 use crate::node::Endpoint;
-use crate::service::{Call, ClientPort, Promise, REQUEST_DEPTH, Responder, ServerPort};
+use crate::service::{Call, ClientPort, Promise, REQUEST_DEPTH, Responder, ServerPort, Watch};
 use crate::{BusError, CallError};
 
 impl ZenohNode {
@@ -143,8 +143,13 @@ struct ZenohClient<Q, R> {
 
 impl<Q: Wire, R: Wire> ClientPort<Q, R> for ZenohClient<Q, R> {
     fn call(&self, request: &Q, deadline: bool) -> Call<R> {
-        let timeout = deadline.then_some(self.node.call_timeout);
-        let (call, promise) = Call::open(self.service.clone(), self.node.signal.clone(), timeout);
+        let (node, name) = (self.node.clone(), self.service.clone());
+        let watch = Watch::new(
+            deadline.then_some(self.node.call_timeout),
+            Box::new(move || node.count(EndpointKind::Service, &name) > 0),
+        );
+        let (call, promise) =
+            Call::open(self.service.clone(), self.node.signal.clone(), Some(watch));
         let not_sent =
             |reason: String| CallError::Send { service: self.service.to_string(), reason };
         let payload = match cdr::encode(request) {
