@@ -117,10 +117,8 @@ impl ArmServo {
 
     fn run(&mut self, cx: &mut Context<'_>, error: &ToolError) -> Result<(), Failure> {
         let began = Instant::now();
-        let inputs: [(&str, &[f64]); 2] = [
-            ("tool_position_error", &error.position),
-            ("tool_rotation_error", &error.rotation),
-        ];
+        let inputs: [(&str, &[f64]); 2] =
+            [("tool_position_error", &error.position), ("tool_rotation_error", &error.rotation)];
         cx.body.reach_policy.run(cx.state, &inputs)?;
         cx.report.inference = began.elapsed();
         cx.body.reach_policy.write(cx.command);

@@ -17,8 +17,8 @@ use crate::policies::{PolicyRunner, Runner};
 
 /// A state older than this is not acted on.
 const MAX_STATE_AGE: Duration = Duration::from_millis(100);
-/// A gripper whose pads are slower than this is at rest, m/s.
-const STILL_GRIPPER_M_S: f64 = 0.01;
+/// A gripper whose pads are slower than this is at rest, m/s: pressed on something, they tremble.
+const STILL_GRIPPER_M_S: f64 = 0.03;
 
 /// A group of joints that follows positions.
 pub(crate) struct JointGroup {
@@ -106,11 +106,8 @@ impl Body {
         let group: &Group = robot.group("arm")?;
         let home = group.configuration("home")?.to_vec();
         let ready = group.configuration("ready")?.to_vec();
-        let options = IkOptions {
-            preferred: Some(ready.clone()),
-            max_attempts: 2,
-            ..IkOptions::default()
-        };
+        let options =
+            IkOptions { preferred: Some(ready.clone()), max_attempts: 2, ..IkOptions::default() };
         let joint_range = layout
             .joints()
             .iter()

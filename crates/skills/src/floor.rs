@@ -54,10 +54,20 @@ impl Floor {
         gaps.fold(f64::INFINITY, f64::min)
     }
 
-    /// Whether the base can go straight from one place to another.
+    /// Whether a way may lead straight from one place to another.
     pub(crate) fn is_clear(&self, from: Point2<f64>, to: Point2<f64>) -> bool {
+        self.keeps_off(from, to, MARGIN_M)
+    }
+
+    /// Whether a base that follows a way, and is a little off it, can go straight to one of its places.
+    pub(crate) fn is_open(&self, from: Point2<f64>, to: Point2<f64>) -> bool {
+        self.keeps_off(from, to, 0.0)
+    }
+
+    /// Whether the base keeps so far off obstacles, m, or as far as both ends allow.
+    fn keeps_off(&self, from: Point2<f64>, to: Point2<f64>, margin_m: f64) -> bool {
         let ends = self.clearance_m(from).min(self.clearance_m(to));
-        let needed = ends.clamp(DEEPEST_M, MARGIN_M) - 1e-6;
+        let needed = ends.clamp(DEEPEST_M, margin_m) - 1e-6;
         let steps = ((to - from).norm() / STEP_M).ceil().max(1.0) as u32;
         (0..=steps).all(|step| {
             let place = from + (to - from) * (f64::from(step) / f64::from(steps));

@@ -1,9 +1,7 @@
 use std::fmt;
 
-use sinew_model::WorldState;
-use sinew_types::{
-    ActuatorCommand, ErrorCode, GoalId, LeaseId, Outcome, RobotState, StopEpoch,
-};
+use sinew_model::{Predicate, WorldState};
+use sinew_types::{ActuatorCommand, ErrorCode, GoalId, LeaseId, Outcome, RobotState, StopEpoch};
 
 /// What the server sees in one tick.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +12,28 @@ pub struct Inputs<'a> {
     pub world: &'a WorldState,
     /// What the gate says.
     pub safety: SafetyView<'a>,
+}
+
+impl Inputs<'_> {
+    /// Which of these do not hold, with what was measured instead.
+    pub(crate) fn unmet(&self, predicates: &[Predicate], intro: &str) -> String {
+        let unmet: Vec<String> = predicates
+            .iter()
+            .filter_map(|predicate| {
+                let judgement = self.world.judge(predicate);
+                let measured: Vec<String> =
+                    judgement.evidence.iter().map(|e| format!("{} = {}", e.key, e.value)).collect();
+                (!judgement.holds).then(|| match measured[..] {
+                    [] => predicate.to_string(),
+                    _ => format!("{predicate} ({})", measured.join(", ")),
+                })
+            })
+            .collect();
+        if unmet.is_empty() {
+            return "the robot is not at rest".into();
+        }
+        format!("{intro} {}", unmet.join(" and "))
+    }
 }
 
 /// The safety state, as far as skills need it.

@@ -37,6 +37,9 @@ mod spot;
 mod trajectory;
 mod tuck;
 
+#[cfg(test)]
+mod faults;
+
 pub use builtin::builtin_manifests;
 pub use error::SkillError;
 pub use goal::{OnBusy, Rejection, SkillGoal};

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use sinew_model::{GroundSkill, Predicate};
+use sinew_model::GroundSkill;
 use sinew_types::{
     ActuatorCommand, ErrorCode, Evidence, LeaseId, Outcome, StopEpoch, Termination, Time,
 };
@@ -70,7 +70,10 @@ pub(crate) struct Calls {
 }
 
 impl Run {
-    #[expect(clippy::too_many_arguments, reason = "made in one place, out of what was checked there")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "made in one place, out of what was checked there"
+    )]
     pub(crate) fn new(
         goal: SkillGoal,
         groups: Vec<usize>,
@@ -161,7 +164,7 @@ impl Run {
                 // While it waited the robot moved on.
                 let unmet = inputs.world.judge_all(&self.ground.preconditions);
                 if !unmet.holds {
-                    let message = unmet_text(&self.ground.preconditions, inputs, "needs");
+                    let message = inputs.unmet(&self.ground.preconditions, "needs");
                     let failure = Failure::new(ErrorCode::PreconditionFailed, message);
                     return self.stop(failure, now, calls);
                 }
@@ -253,7 +256,7 @@ impl Run {
         if matches!(self.phase, Phase::Active | Phase::Judging { .. })
             && !inputs.world.judge_all(&self.ground.hold_conditions).holds
         {
-            let message = unmet_text(&self.ground.hold_conditions, inputs, "must hold all the while");
+            let message = inputs.unmet(&self.ground.hold_conditions, "must hold all the while");
             return Err(Failure::new(ErrorCode::PreconditionFailed, message));
         }
         Ok(())
@@ -320,7 +323,7 @@ impl Run {
         }
         let waited = rests_since.map_or(Duration::ZERO, |rests_since| now.since(rests_since));
         if waited > JUDGE_WITHIN || now.since(since) > REST_WITHIN {
-            let message = unmet_text(&self.ground.postconditions, inputs, "measured state does not show");
+            let message = inputs.unmet(&self.ground.postconditions, "measured state does not show");
             let mut outcome =
                 Outcome::aborted(ErrorCode::PostconditionFailed, message, Duration::ZERO);
             outcome.evidence = self.report.evidence();
@@ -380,24 +383,4 @@ impl Run {
         end.elapsed = now.since(accepted);
         Some(end)
     }
-}
-
-/// Which of these do not hold, with what was measured instead.
-pub(crate) fn unmet_text(predicates: &[Predicate], inputs: &Inputs<'_>, intro: &str) -> String {
-    let unmet: Vec<String> = predicates
-        .iter()
-        .filter_map(|predicate| {
-            let judgement = inputs.world.judge(predicate);
-            let measured: Vec<String> =
-                judgement.evidence.iter().map(|e| format!("{} = {}", e.key, e.value)).collect();
-            (!judgement.holds).then(|| match measured[..] {
-                [] => predicate.to_string(),
-                _ => format!("{predicate} ({})", measured.join(", ")),
-            })
-        })
-        .collect();
-    if unmet.is_empty() {
-        return "the robot is not at rest".into();
-    }
-    format!("{intro} {}", unmet.join(" and "))
 }

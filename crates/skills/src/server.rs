@@ -5,16 +5,14 @@ use std::time::Duration;
 use semver::VersionReq;
 use sinew_model::{SkillKind, SkillManifest, SkillRegistry};
 use sinew_robot::RobotModel;
-use sinew_types::{
-    ActuatorCommand, ErrorCode, GoalId, Layout, LeaseId, StopEpoch, Time,
-};
+use sinew_types::{ActuatorCommand, ErrorCode, GoalId, Layout, LeaseId, StopEpoch, Time};
 
 use crate::body::Body;
 use crate::builtin::{BUILTINS, Make};
 use crate::error::SkillError;
 use crate::goal::{OnBusy, Rejection, SkillGoal};
 use crate::io::{Inputs, LeaseCall, StepOutput};
-use crate::run::{Calls, Phase, Run, unmet_text};
+use crate::run::{Calls, Phase, Run};
 
 /// What a skill server is made of.
 pub struct SkillSetup {
@@ -96,12 +94,11 @@ impl SkillServer {
             .collect();
         let is_busy = !busy.is_empty();
         if is_busy && goal.on_busy == OnBusy::Reject && !goal.dry_run {
-            let message =
-                format!("{} in use by {}", manifest.groups.join(", "), busy.join(", "));
+            let message = format!("{} in use by {}", manifest.groups.join(", "), busy.join(", "));
             return Err(Rejection::new(ErrorCode::Busy, message));
         }
         if !inputs.world.judge_all(&ground.preconditions).holds {
-            let message = unmet_text(&ground.preconditions, inputs, "needs");
+            let message = inputs.unmet(&ground.preconditions, "needs");
             return Err(Rejection::new(ErrorCode::PreconditionFailed, message));
         }
         let make = maker(manifest).map_err(internal)?;
@@ -269,7 +266,12 @@ fn groups_of(manifest: &SkillManifest, layout: &Layout) -> Result<Vec<usize>, Sk
             layout.group_index(group).ok_or_else(|| SkillError::UnknownGroup {
                 skill: manifest.id.clone(),
                 group: group.clone(),
-                known: layout.groups().iter().map(|g| g.name.as_str()).collect::<Vec<_>>().join(", "),
+                known: layout
+                    .groups()
+                    .iter()
+                    .map(|g| g.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
             })
         })
         .collect()

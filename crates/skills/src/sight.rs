@@ -42,8 +42,7 @@ impl Sight {
             let share = 1.0 / f64::from(self.seen);
             let rotation = self.pose.rotation;
             // Nearly opposite orientations have no mean: then the newest one counts.
-            let rotation =
-                rotation.try_slerp(&pose.rotation, share, 1e-6).unwrap_or(pose.rotation);
+            let rotation = rotation.try_slerp(&pose.rotation, share, 1e-6).unwrap_or(pose.rotation);
             let position = self.pose.translation.vector + shift * share;
             self.pose = Isometry3::from_parts(Translation3::from(position), rotation);
         }

@@ -44,8 +44,7 @@ pub(crate) fn spots(
         }
         Support::Surfaces(surfaces) => {
             let base = &world.robot.map_from_base;
-            let ahead =
-                base * Point3::new(world.robot.reach.preferred_distance_m, 0.0, 0.0);
+            let ahead = base * Point3::new(world.robot.reach.preferred_distance_m, 0.0, 0.0);
             let mut all = Vec::new();
             for surface in surfaces {
                 let frame = destination.map_from_object
@@ -56,7 +55,8 @@ pub(crate) fn spots(
                     );
                 let wanted = Point3::new(ahead.x, ahead.y, frame.translation.z);
                 let near = destination.work_point(wanted);
-                let inset = surface.size_m.map(|edge| edge / 2.0 - radius_m.min(edge / 2.0) - EDGE_M);
+                let inset =
+                    surface.size_m.map(|edge| edge / 2.0 - radius_m.min(edge / 2.0) - EDGE_M);
                 let free = |point: &Point3<f64>| {
                     is_free(world, destination, object, point, radius_m + FINGERS_M)
                 };

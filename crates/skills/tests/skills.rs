@@ -121,7 +121,10 @@ fn a_cancelled_goal_stops_commanding_at_once_and_ends_at_rest() {
         rig.tick();
         assert!(rig.control.safety().groups.iter().all(|group| group.owner.is_none()));
         let outcome = rig.wait(id);
-        assert_eq!((outcome.termination, outcome.error), (Termination::Canceled, ErrorCode::Canceled));
+        assert_eq!(
+            (outcome.termination, outcome.error),
+            (Termination::Canceled, ErrorCode::Canceled)
+        );
         assert_at_rest(&rig);
         assert!(!rig.server.cancel(id));
     }
@@ -243,7 +246,10 @@ fn a_dry_run_checks_all_and_moves_nothing() {
     rig.tick();
     let outcome = rig.outcome(id).expect("it ends at once");
     assert!(outcome.is_success() && !outcome.postcondition_met);
-    assert!((rig.world.robot.map_from_base.translation.vector - before.translation.vector).norm() < 1e-4);
+    assert!(
+        (rig.world.robot.map_from_base.translation.vector - before.translation.vector).norm()
+            < 1e-4
+    );
     let mut goal = rig.goal("reach", json!({"target": "red_cube"}));
     goal.dry_run = true;
     assert_eq!(rig.send(goal).unwrap_err().error, ErrorCode::PreconditionFailed);

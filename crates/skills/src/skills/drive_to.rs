@@ -2,6 +2,7 @@ use std::time::Instant;
 
 use nalgebra::{Isometry2, Isometry3, Point2, Rotation2, Vector2};
 use serde_json::Value;
+use sinew_model::WorkPose;
 use sinew_policy::{GoalInBase, goal_in_base};
 use sinew_types::{BaseTwist, RobotState};
 
@@ -20,6 +21,8 @@ struct DriveTo {
     way: Way,
     goal: Isometry2<f64>,
     started: bool,
+    /// It has come to the place and only turns.
+    turns: bool,
     /// Ticks at the goal; ticks standing near it.
     arrived: u32,
     standing: u32,
@@ -28,9 +31,21 @@ struct DriveTo {
 }
 
 /// Distance and turn that are left when it has arrived.
-const ARRIVED: (f64, f64) = (0.015, 0.03);
+const ARRIVED: (f64, f64) = (0.025, 0.03);
 /// What is accepted if the policy comes no closer.
 const NEAR: (f64, f64) = (0.03, 0.08);
+/// Nearer than the first it only turns, until it is farther away than the second, m.
+const TURNS_M: (f64, f64) = (0.018, 0.03);
+/// A place on the way is passed at this distance, m.
+const PASSED_M: f64 = 0.06;
+/// Closer to the limit of the arm's reach it stands only if nothing else is left, m.
+const REACH_MARGIN_M: f64 = 0.03;
+/// What that costs, m off the preferred distance: rather once around a table.
+const FAR_COST_M: f64 = 2.0;
+/// A pose is moved up in steps of this, m.
+const MOVE_UP_M: f64 = 0.005;
+/// By how much less a pose that was moved up may cost, m off the preferred distance.
+const MOVED_UP_COST: f64 = 0.08;
 /// Slower than this the base stands: m/s and rad/s.
 const STANDS: (f64, f64) = (0.02, 0.03);
 /// Ticks within [`ARRIVED`], and ticks standing within [`NEAR`].
@@ -60,17 +75,21 @@ pub(crate) fn make(
     let start = inputs.world.robot.map_from_base.translation.vector.xy();
     let mut best: Option<(f64, Way, Isometry2<f64>)> = None;
     for pose in poses {
-        let off = (pose.distance_m - reach.preferred_distance_m).abs();
-        let place = pose.map_from_base.translation.vector;
         // No way is shorter than the straight one, by which the poses are ordered.
-        let least = off + WAY_WEIGHT * (place - start).norm();
+        let off = (pose.distance_m - reach.preferred_distance_m).abs();
+        let straight = (pose.map_from_base.translation.vector - start).norm();
+        let least = off + WAY_WEIGHT * straight - MOVED_UP_COST;
         if best.as_ref().is_some_and(|(cost, ..)| *cost <= least) {
             break;
         }
-        let Some(way) = ways.to(Point2::from(place)) else { continue };
-        let cost = off + WAY_WEIGHT * way.length_m;
+        let (goal, distance_m) = moved_up(&ways.floor, &pose, reach.preferred_distance_m);
+        let Some(way) = ways.to(Point2::from(goal.translation.vector)) else { continue };
+        let off = (distance_m - reach.preferred_distance_m).abs();
+        let is_far = distance_m > reach.max_distance_m - REACH_MARGIN_M;
+        let far = if is_far { FAR_COST_M } else { 0.0 };
+        let cost = off + far + WAY_WEIGHT * way.length_m;
         if best.as_ref().is_none_or(|(least, ..)| cost < *least) {
-            best = Some((cost, way, pose.map_from_base));
+            best = Some((cost, way, goal));
         }
     }
     let (_, way, goal) = best
@@ -80,19 +99,38 @@ pub(crate) fn make(
         way,
         goal,
         started: false,
+        turns: false,
         arrived: 0,
         standing: 0,
         seen: inputs.state.clone(),
     }))
 }
 
+/// A pose beyond the preferred distance, moved towards it as far as the floor is free; and its distance.
+fn moved_up(floor: &Floor, pose: &WorkPose, preferred_m: f64) -> (Isometry2<f64>, f64) {
+    let (mut goal, mut distance_m) = (pose.map_from_base, pose.distance_m);
+    while distance_m > preferred_m {
+        let next = goal * Isometry2::translation(MOVE_UP_M, 0.0);
+        if floor.clearance_m(Point2::from(next.translation.vector)) < 0.0 {
+            break;
+        }
+        (goal, distance_m) = (next, distance_m - MOVE_UP_M);
+    }
+    (goal, distance_m)
+}
+
 impl DriveTo {
     /// Where the policy is sent in this tick: the last place of the way that is in free sight.
     fn next(&mut self, place: Point2<f64>) -> Isometry2<f64> {
         let floor = &self.ways.floor;
-        let seen = self.way.places.iter().rposition(|next| floor.is_clear(place, *next));
+        let seen = self.way.places.iter().rposition(|next| floor.is_open(place, *next));
         // What lies behind is forgotten, so that it does not turn back.
         self.way.places.drain(..seen.unwrap_or(0));
+        if let [next, _, ..] = self.way.places[..]
+            && (next - place).norm() < PASSED_M
+        {
+            self.way.places.remove(0);
+        }
         match self.way.places[..] {
             [next, after, ..] => {
                 let ahead: Vector2<f64> = after - next;
@@ -121,7 +159,8 @@ impl Skill for DriveTo {
         cx.report.measure("turn_left_rad", left.yaw_rad());
         let total = self.way.length_m.max(0.01);
         cx.report.phase("driving", (1.0 - self.left_m(place) / total).clamp(0.0, 1.0) as f32);
-        let slow = base.linear_velocity.norm() < STANDS.0 && base.angular_velocity.norm() < STANDS.1;
+        let slow =
+            base.linear_velocity.norm() < STANDS.0 && base.angular_velocity.norm() < STANDS.1;
         self.arrived = if slow && is_within(&left, ARRIVED) { self.arrived + 1 } else { 0 };
         self.standing = if slow && is_within(&left, NEAR) { self.standing + 1 } else { 0 };
         if self.arrived >= STAY_TICKS.0 || self.standing >= STAY_TICKS.1 {
@@ -133,7 +172,13 @@ impl Skill for DriveTo {
             cx.body.drive_policy.start(cx.state)?;
         }
         let next = self.next(place);
-        let goal = goal_in_base(&base.map_from_base, &upright(&next));
+        let mut goal = goal_in_base(&base.map_from_base, &upright(&next));
+        let nearer_than = if self.turns { TURNS_M.1 } else { TURNS_M.0 };
+        self.turns = left.distance_m() < nearer_than;
+        if self.turns {
+            // The policy trades place against heading; near enough, only the heading is left to ask for.
+            goal.position = [0.0; 2];
+        }
         // Slower than full speed, time is stretched: the policy sees the velocities of full speed.
         self.seen.copy_from(cx.state);
         if let Some(base) = &mut self.seen.base {

@@ -28,6 +28,8 @@ struct Pick {
     ticks: u32,
     /// Without a break, in which the grip was firm.
     firm_ticks: u32,
+    /// Of the gripper, one tick ago, m.
+    last_width_m: f64,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -49,8 +51,9 @@ const MIN_FORCE_N: f64 = 3.0;
 const GRIPPER_TICKS: u32 = 75;
 /// The grip must stand for this long, ticks.
 const FIRM_TICKS: u32 = 5;
-/// Fingers slower than this stand, m/s.
-const STILL_M_S: f64 = 0.005;
+/// Fingers that move less in one tick stand, m. Their velocity is no measure: pressed on something, they
+/// tremble.
+const STILL_M: f64 = 3e-4;
 /// Widths are met within this, m.
 const WIDTH_TOLERANCE_M: f64 = 0.005;
 
@@ -81,6 +84,7 @@ pub(crate) fn make(
         grasp: Isometry3::identity(),
         ticks: 0,
         firm_ticks: 0,
+        last_width_m: f64::INFINITY,
     }))
 }
 
@@ -119,7 +123,9 @@ impl Pick {
         let gripper = cx.state.grippers[cx.body.gripper];
         cx.report.measure("grip_width_m", gripper.width_m);
         cx.report.measure("grip_force_n", gripper.force_n);
-        let firm = gripper.force_n >= MIN_FORCE_N && gripper.velocity_m_s.abs() < STILL_M_S;
+        let moved_m = (gripper.width_m - self.last_width_m).abs();
+        self.last_width_m = gripper.width_m;
+        let firm = gripper.force_n >= MIN_FORCE_N && moved_m < STILL_M;
         self.firm_ticks = if firm { self.firm_ticks + 1 } else { 0 };
         if self.firm_ticks >= FIRM_TICKS {
             self.check_grip(cx)?;

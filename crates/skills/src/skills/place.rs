@@ -28,10 +28,17 @@ struct Place {
     stage: Stage,
     servo: ArmServo,
     tuck: Tuck,
-    /// Tool poses when the object is let go, and high above.
-    release: Isometry3<f64>,
-    hover: Isometry3<f64>,
+    poses: Poses,
     ticks: u32,
+}
+
+/// Poses of the tool in the map.
+#[derive(Clone, Copy, Default)]
+struct Poses {
+    /// When the object is let go.
+    release: Isometry3<f64>,
+    /// Before and after that.
+    hover: Isometry3<f64>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -76,8 +83,7 @@ pub(crate) fn make(
         stage: Stage::Look,
         servo: ArmServo::default(),
         tuck: Tuck::default(),
-        release: Isometry3::identity(),
-        hover: Isometry3::identity(),
+        poses: Poses::default(),
         ticks: 0,
     };
     let seen = object(inputs.world, held)?.map_from_object;
@@ -107,10 +113,8 @@ impl Place {
         let tool_from_object = world.robot.map_from_tool.inv_mul(map_from_object);
         let half_m = held.half_extent().z;
         for spot in all.into_iter().take(TRIES) {
-            if let Some((release, hover)) =
-                self.poses(body, state, &spot, &tool_from_object, half_m)?
-            {
-                (self.release, self.hover) = (release, hover);
+            if let Some(poses) = poses(body, state, &spot, &tool_from_object, half_m)? {
+                self.poses = poses;
                 return Ok(());
             }
         }
@@ -118,39 +122,6 @@ impl Place {
             "no place {relation} `{}` is within the arm's reach from where the base stands",
             destination.id
         )))
-    }
-
-    /// Tool poses at and over a spot, the wrist turning as little as it can; none if out of reach.
-    fn poses(
-        &self,
-        body: &mut Body,
-        state: &RobotState,
-        spot: &Spot,
-        tool_from_object: &Isometry3<f64>,
-        half_m: f64,
-    ) -> Result<Option<(Isometry3<f64>, Isometry3<f64>)>, Failure> {
-        let map_from_base = body.base(state)?.map_from_base;
-        let hanging_yaw = level_yaw_rad(&(top_down(Point3::origin(), 0.0) * tool_from_object));
-        let above = spot.rim_over_m.map_or(DROP_M, |_| 0.0);
-        let center = Point3::new(spot.point.x, spot.point.y, spot.point.z + half_m + above);
-        let mut best: Option<(f64, Isometry3<f64>, Isometry3<f64>)> = None;
-        for quarter in 0..4 {
-            // A box looks the same after a quarter turn: its edges stay along those of the place.
-            let yaw = spot.yaw_rad - hanging_yaw + f64::from(quarter) * FRAC_PI_2;
-            let turned = top_down(Point3::origin(), yaw);
-            let offset = turned.rotation * tool_from_object.translation.vector;
-            let release = top_down(center - offset, yaw);
-            let passes = spot.rim_over_m.map_or(HOVER_M, |rim| rim + OVER_RIM_M);
-            let hover = over(&release, release.translation.z + passes);
-            let Some(cost) = motion_cost(body, state, &map_from_base.inv_mul(&hover)) else {
-                continue;
-            };
-            let reaches = body.solve(&map_from_base.inv_mul(&release)).is_some();
-            if reaches && best.as_ref().is_none_or(|best| cost < best.0) {
-                best = Some((cost, release, hover));
-            }
-        }
-        Ok(best.map(|(_, release, hover)| (release, hover)))
     }
 
     fn enter(&mut self, stage: Stage) {
@@ -203,7 +174,7 @@ impl Place {
 impl Skill for Place {
     fn step(&mut self, cx: &mut Context<'_>) -> Result<Status, Failure> {
         self.ticks += 1;
-        let (release, hover) = (self.release, self.hover);
+        let Poses { release, hover } = self.poses;
         match self.stage {
             Stage::Look => self.look(cx)?,
             Stage::Carry => {
@@ -230,4 +201,36 @@ impl Skill for Place {
         }
         Ok(Status::Running)
     }
+}
+
+/// Tool poses at and over a spot, the wrist turning as little as it can; none if out of reach.
+fn poses(
+    body: &mut Body,
+    state: &RobotState,
+    spot: &Spot,
+    tool_from_object: &Isometry3<f64>,
+    half_m: f64,
+) -> Result<Option<Poses>, Failure> {
+    let map_from_base = body.base(state)?.map_from_base;
+    let hanging_yaw = level_yaw_rad(&(top_down(Point3::origin(), 0.0) * tool_from_object));
+    let above = spot.rim_over_m.map_or(DROP_M, |_| 0.0);
+    let center = Point3::new(spot.point.x, spot.point.y, spot.point.z + half_m + above);
+    let mut best: Option<(f64, Poses)> = None;
+    for quarter in 0..4 {
+        // A box looks the same after a quarter turn: its edges stay along those of the place.
+        let yaw = spot.yaw_rad - hanging_yaw + f64::from(quarter) * FRAC_PI_2;
+        let turned = top_down(Point3::origin(), yaw);
+        let offset = turned.rotation * tool_from_object.translation.vector;
+        let release = top_down(center - offset, yaw);
+        let passes = spot.rim_over_m.map_or(HOVER_M, |rim| rim + OVER_RIM_M);
+        let hover = over(&release, release.translation.z + passes);
+        let Some(cost) = motion_cost(body, state, &map_from_base.inv_mul(&hover)) else {
+            continue;
+        };
+        let reaches = body.solve(&map_from_base.inv_mul(&release)).is_some();
+        if reaches && best.as_ref().is_none_or(|best| cost < best.0) {
+            best = Some((cost, Poses { release, hover }));
+        }
+    }
+    Ok(best.map(|(_, poses)| poses))
 }

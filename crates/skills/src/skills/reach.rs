@@ -47,7 +47,9 @@ pub(crate) fn make(
         None => {
             let point = hover_point(target, inputs.world, hover_m);
             let yaw = choose_yaw(body, inputs.state, point)?.ok_or_else(|| {
-                unreachable(format!("the arm does not reach over `{id}` from where the base stands"))
+                unreachable(format!(
+                    "the arm does not reach over `{id}` from where the base stands"
+                ))
             })?;
             Alignment::Yaw(yaw)
         }
@@ -59,8 +61,7 @@ pub(crate) fn make(
 /// Over where the tool works at the object; on furniture, over the nearest part of it.
 fn hover_point(target: &WorldObject, world: &WorldState, hover_m: f64) -> Point3<f64> {
     let robot = &world.robot;
-    let mut wanted =
-        robot.map_from_base * Point3::new(robot.reach.preferred_distance_m, 0.0, 0.0);
+    let mut wanted = robot.map_from_base * Point3::new(robot.reach.preferred_distance_m, 0.0, 0.0);
     wanted.z = target.top_m();
     let mut point = target.work_point(wanted);
     point.z += hover_m;
@@ -76,9 +77,7 @@ impl Skill for Reach {
                 let top_m = seen.translation.z + target.half_extent().z;
                 over(&grasp_pose(target, &seen, axis), top_m + self.hover_m)
             }
-            Alignment::Yaw(yaw) => {
-                top_down(hover_point(target, cx.world, self.hover_m), *yaw)
-            }
+            Alignment::Yaw(yaw) => top_down(hover_point(target, cx.world, self.hover_m), *yaw),
         };
         cx.report.phase("reaching", 0.5);
         self.servo.step(cx, &pose, Tolerance::COARSE)

@@ -253,9 +253,7 @@ impl Rig {
         let goal = self.goal(skill, args);
         match self.send(goal) {
             Ok(id) => self.wait(id),
-            Err(rejection) => {
-                Outcome::aborted(rejection.error, rejection.message, Duration::ZERO)
-            }
+            Err(rejection) => Outcome::aborted(rejection.error, rejection.message, Duration::ZERO),
         }
     }
 
