@@ -1,8 +1,8 @@
 use std::time::Instant;
 
-use nalgebra::{Isometry2, Isometry3, Point2, Rotation2, Vector2};
+use nalgebra::{Isometry2, Isometry3, Point2, Point3, Rotation2, Vector2};
 use serde_json::Value;
-use sinew_model::WorkPose;
+use sinew_model::{WorkPose, WorldObject, WorldState};
 use sinew_policy::{GoalInBase, goal_in_base};
 use sinew_types::{BaseTwist, RobotState};
 
@@ -31,21 +31,24 @@ struct DriveTo {
 }
 
 /// Distance and turn that are left when it has arrived.
-const ARRIVED: (f64, f64) = (0.025, 0.03);
+const ARRIVED: (f64, f64) = (0.035, 0.03);
 /// What is accepted if the policy comes no closer.
-const NEAR: (f64, f64) = (0.03, 0.08);
+const NEAR: (f64, f64) = (0.05, 0.08);
 /// Nearer than the first it only turns, until it is farther away than the second, m.
-const TURNS_M: (f64, f64) = (0.018, 0.03);
+const TURNS_M: (f64, f64) = (0.028, 0.045);
 /// A place on the way is passed at this distance, m.
 const PASSED_M: f64 = 0.06;
 /// Closer to the limit of the arm's reach it stands only if nothing else is left, m.
-const REACH_MARGIN_M: f64 = 0.03;
+const REACH_MARGIN_M: f64 = 0.04;
 /// What that costs, m off the preferred distance: rather once around a table.
 const FAR_COST_M: f64 = 2.0;
 /// A pose is moved up in steps of this, m.
 const MOVE_UP_M: f64 = 0.005;
 /// By how much less a pose that was moved up may cost, m off the preferred distance.
-const MOVED_UP_COST: f64 = 0.08;
+const MOVED_UP_COST_M: f64 = 0.08;
+/// To move at all costs as much as this, m off the preferred distance: a few centimetres to the side take
+/// seconds.
+const MOVE_COST_M: f64 = 0.1;
 /// Slower than this the base stands: m/s and rad/s.
 const STANDS: (f64, f64) = (0.02, 0.03);
 /// Ticks within [`ARRIVED`], and ticks standing within [`NEAR`].
@@ -73,12 +76,12 @@ pub(crate) fn make(
     }
     let ways = Floor::new(inputs.world, target).ways();
     let start = inputs.world.robot.map_from_base.translation.vector.xy();
-    let mut best: Option<(f64, Way, Isometry2<f64>)> = None;
+    let mut best = stay(inputs.world, target);
     for pose in poses {
         // No way is shorter than the straight one, by which the poses are ordered.
         let off = (pose.distance_m - reach.preferred_distance_m).abs();
         let straight = (pose.map_from_base.translation.vector - start).norm();
-        let least = off + WAY_WEIGHT * straight - MOVED_UP_COST;
+        let least = MOVE_COST_M + off + WAY_WEIGHT * straight - MOVED_UP_COST_M;
         if best.as_ref().is_some_and(|(cost, ..)| *cost <= least) {
             break;
         }
@@ -87,7 +90,7 @@ pub(crate) fn make(
         let off = (distance_m - reach.preferred_distance_m).abs();
         let is_far = distance_m > reach.max_distance_m - REACH_MARGIN_M;
         let far = if is_far { FAR_COST_M } else { 0.0 };
-        let cost = off + far + WAY_WEIGHT * way.length_m;
+        let cost = MOVE_COST_M + off + far + WAY_WEIGHT * way.length_m;
         if best.as_ref().is_none_or(|(least, ..)| cost < *least) {
             best = Some((cost, way, goal));
         }
@@ -104,6 +107,24 @@ pub(crate) fn make(
         standing: 0,
         seen: inputs.state.clone(),
     }))
+}
+
+/// To turn where the base stands, if the arm reaches well from there; with what that costs.
+fn stay(world: &WorldState, target: &WorldObject) -> Option<(f64, Way, Isometry2<f64>)> {
+    let reach = world.robot.reach;
+    let base = &world.robot.map_from_base;
+    let mut wanted = base * Point3::new(reach.preferred_distance_m, 0.0, 0.0);
+    wanted.z = target.top_m();
+    let point = target.work_point(wanted);
+    let place = Point2::from(base.translation.vector.xy());
+    let ahead = point.xy() - place;
+    let distance_m = ahead.norm();
+    let reaches = (reach.min_distance_m + REACH_MARGIN_M..=reach.max_distance_m - REACH_MARGIN_M)
+        .contains(&distance_m)
+        && reach.reaches_height(point.z);
+    let goal = Isometry2::new(place.coords, ahead.y.atan2(ahead.x));
+    let way = Way { places: vec![place], length_m: 0.0 };
+    reaches.then(|| ((distance_m - reach.preferred_distance_m).abs(), way, goal))
 }
 
 /// A pose beyond the preferred distance, moved towards it as far as the floor is free; and its distance.
