@@ -1,1 +1,78 @@
-fn main() {}
+//! The `sinew` program. Each command is a file of `commands`; docs/cli.md documents what they print.
+
+mod build_info;
+mod commands;
+mod eval;
+mod exit;
+mod interrupt;
+mod launch_choice;
+mod memory;
+mod output;
+mod planner_tap;
+mod process;
+mod recorder;
+mod share;
+mod task;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::Exit;
+
+/// Tell a robot what to do in words; it does it with learned skills, and proves it by measurement.
+#[derive(Parser)]
+#[command(version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Does what an instruction says, and measures whether it is done.
+    Run(commands::run::RunArgs),
+    /// Prints the plan for an instruction; nothing moves.
+    Plan(commands::plan::PlanArgs),
+    /// Lists the skills that plans are made of.
+    Skills(commands::skills::SkillsArgs),
+    /// Checks files: robots, worlds, skills, policies, launch files, evaluations.
+    Check(commands::check::CheckArgs),
+    /// Runs many random episodes in simulation and reports how often they succeed.
+    Eval(commands::eval::EvalArgs),
+    /// Starts a system and keeps it up.
+    Up(commands::up::UpArgs),
+    /// Starts each node and program of a launch file as a process of its own.
+    Launch(commands::launch::LaunchArgs),
+    /// Runs one node, as launch files start it.
+    Node(commands::node::NodeArgs),
+    /// Runs a logged run once more and compares the motion bit for bit.
+    Replay(commands::replay::ReplayArgs),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| "warn,zenoh=error".into()),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    let done = match arguments.command {
+        Command::Run(args) => commands::run::run(&args),
+        Command::Plan(args) => commands::plan::run(&args),
+        Command::Skills(args) => commands::skills::run(&args),
+        Command::Check(args) => commands::check::run(&args),
+        Command::Eval(args) => commands::eval::run(&args),
+        Command::Up(args) => commands::up::run(&args),
+        Command::Launch(args) => commands::launch::run(&args),
+        Command::Node(args) => commands::node::run(&args),
+        Command::Replay(args) => commands::replay::run(&args),
+    };
+    let exit = done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        Exit::of(&error)
+    });
+    exit.into()
+}

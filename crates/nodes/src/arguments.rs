@@ -136,8 +136,9 @@ impl NodeArguments {
                 }
             }
         }
-        serde_json::from_value(Value::Object(nested)).map_err(|error| {
-            ArgumentError::Parameter { node: self.name.clone(), message: error.to_string() }
+        serde_json::from_value(Value::Object(nested)).map_err(|error| ArgumentError::Parameter {
+            node: self.name.clone(),
+            message: error.to_string(),
         })
     }
 }

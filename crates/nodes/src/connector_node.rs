@@ -7,10 +7,10 @@ use sinew_bus::{
     ServiceClient, Subscription, names,
 };
 use sinew_connector::{Event, Executive, ExecutiveConfig, PlanAnswer, Request, SkillCall, Task};
-use sinew_msgs::sinew_msgs::action::{
-    ExecuteSkill, ExecuteSkillGoal, ExecuteTask, ExecuteTaskFeedback, ExecuteTaskGoal,
-};
-use sinew_msgs::sinew_msgs::srv::{MakePlan, MakePlanRequest, MakePlanResponse};
+use sinew_msgs::sinew_msgs::action::{ExecuteSkill, ExecuteTask};
+use sinew_msgs::sinew_msgs::{ExecuteSkillGoal, ExecuteTaskFeedback, ExecuteTaskGoal};
+use sinew_msgs::sinew_msgs::srv::{MakePlan};
+use sinew_msgs::sinew_msgs::{MakePlanRequest, MakePlanResponse};
 use sinew_msgs::sinew_msgs::{SkillResult, WorldObjects};
 use sinew_types::{ErrorCode, Outcome, Time};
 
@@ -56,7 +56,7 @@ pub struct ConnectorNode {
     world: Publisher<WorldObjects>,
     world_published: Option<Time>,
     heart: Heart,
-    history: Vec<sinew_msgs::sinew_msgs::StepResult>,
+    history: Vec<sinew_msgs::sinew_msgs::StepOutcome>,
 }
 
 struct RunningSkill {
@@ -73,8 +73,7 @@ impl ConnectorNode {
     /// Parameters or robot file that are wrong, by name.
     pub fn new(bus: &Bus, arguments: &NodeArguments) -> Result<Self, NodeError> {
         let failed = |error: &dyn std::fmt::Display| NodeError::new(&arguments.name, error);
-        let parameters: ConnectorParameters =
-            arguments.parameters_as().map_err(|e| failed(&e))?;
+        let parameters: ConnectorParameters = arguments.parameters_as().map_err(|e| failed(&e))?;
         let node = crate::bus_node(bus, arguments)?;
         let registry = crate::skill_registry(&arguments.name)?;
         Ok(Self {
@@ -303,7 +302,9 @@ impl Node for ConnectorNode {
         if self.lock_step && self.executive.awaits_planner() {
             return Ok(Progress::WaitsOutside);
         }
-        self.heart.beat(now, self.observer.state.tick).map_err(|e| NodeError::new(&self.name, e))?;
+        self.heart
+            .beat(now, self.observer.state.tick)
+            .map_err(|e| NodeError::new(&self.name, e))?;
         Ok(Progress::Done)
     }
 }

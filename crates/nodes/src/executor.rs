@@ -89,7 +89,7 @@ impl VirtualExecutor {
                 continue;
             }
             while scheduled.node.step(self.now)? == Progress::WaitsOutside {
-                match &self.waiter {
+                match &mut self.waiter {
                     Some(waiter) => {
                         waiter.wait(OUTSIDE_POLL);
                     }

@@ -9,11 +9,9 @@ use sinew_hardware::{
     Accepted, ControlHandle, ControlLoop, GateConfig, GroupSet, LeaseRequest, Notice, Refused,
     RequestId, Unconfigured,
 };
-use sinew_msgs::sinew_msgs::srv::{
-    AcquireLeaseRequest, AcquireLeaseResponse, ReleaseLeaseResponse, TakePictureResponse,
-};
+use sinew_msgs::sinew_msgs::{AcquireLeaseRequest, AcquireLeaseResponse, ReleaseLeaseResponse, TakePictureResponse};
 use sinew_msgs::sinew_msgs::{ActuatorCommand, Heartbeat};
-use sinew_msgs::std_srvs::srv::TriggerResponse;
+use sinew_msgs::std_srvs::{TriggerResponse};
 use sinew_types::{BootId, ErrorCode, Layout, LeaseId, Time};
 
 use crate::arguments::NodeArguments;
@@ -276,16 +274,14 @@ impl HardwareNode {
             Ok(png) => TakePictureResponse {
                 success: true,
                 error_msg: String::new(),
-                png,
+                png: png.into(),
                 width,
                 height,
                 stamp,
             },
-            Err(error) => TakePictureResponse {
-                error_msg: error.to_string(),
-                stamp,
-                ..Default::default()
-            },
+            Err(error) => {
+                TakePictureResponse { error_msg: error.to_string(), stamp, ..Default::default() }
+            }
         }
     }
 

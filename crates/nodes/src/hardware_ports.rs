@@ -10,7 +10,7 @@ use sinew_msgs::sensor_msgs::{Imu, JointState};
 use sinew_msgs::sinew_msgs::srv::{AcquireLease, ReleaseLease, TakePicture};
 use sinew_msgs::sinew_msgs::{RobotTick, SafetyState};
 use sinew_msgs::std_msgs::{Bool, Header, String as StringMsg};
-use sinew_msgs::std_srvs::srv::Trigger;
+use sinew_msgs::std_srvs::srv::{Trigger};
 use sinew_msgs::tf2_msgs::TFMessage;
 use sinew_robot::{Kinematics, RobotModel};
 use sinew_types::{Layout, Time};
@@ -177,8 +177,7 @@ impl Telemetry {
     /// Publishes the safety state on change, and at 10 Hz.
     pub(crate) fn safety(&mut self, message: SafetyState, now: Time) -> Result<(), BusError> {
         if let Some((at, last)) = &self.last_safety {
-            let same = SafetyState { stamp: last.stamp.clone(), ..message.clone() } == *last;
-            if same && now.since(*at) < SAFETY_PERIOD {
+            if !changed(&message, last) && now.since(*at) < SAFETY_PERIOD {
                 return Ok(());
             }
         }
@@ -188,4 +187,13 @@ impl Telemetry {
         self.last_safety = Some((now, message));
         Ok(())
     }
+}
+
+/// Whether more than the stamp differs.
+fn changed(a: &SafetyState, b: &SafetyState) -> bool {
+    let owners = |state: &SafetyState| -> Vec<_> {
+        let owner = |o: &sinew_msgs::sinew_msgs::GroupOwner| (o.source, o.lease_id, o.output_kind);
+        state.owners.iter().map(owner).collect()
+    };
+    (a.mode, a.stop_epoch, &a.causes) != (b.mode, b.stop_epoch, &b.causes) || owners(a) != owners(b)
 }

@@ -1,8 +1,8 @@
 //! Binds the layers to the bus: the nodes, the executors that step them, and launch files.
 
 pub mod arguments;
-pub mod convert;
 mod connector_node;
+pub mod convert;
 mod detections;
 mod executor;
 mod hardware_node;

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use sinew_bus::{Bus, Request, ServiceServer, names};
 use sinew_model::SkillRegistry;
-use sinew_msgs::sinew_msgs::StepResult;
-use sinew_msgs::sinew_msgs::srv::{MakePlan, MakePlanRequest, MakePlanResponse};
+use sinew_msgs::sinew_msgs::StepOutcome;
+use sinew_msgs::sinew_msgs::srv::{MakePlan};
+use sinew_msgs::sinew_msgs::{MakePlanRequest, MakePlanResponse};
 use sinew_planner::{
-    LlmConfig, LlmPlanner, PlanRequest, Planned, Planner, PlanRefusal, Planning, StepRecord,
+    LlmConfig, LlmPlanner, PlanRefusal, PlanRequest, Planned, Planner, Planning, StepRecord,
     SymbolicPlanner,
 };
 use sinew_types::{ErrorCode, Time};
@@ -77,8 +78,7 @@ impl PlannerNode {
     /// Parameters or robot file that are wrong, by name.
     pub fn new(bus: &Bus, arguments: &NodeArguments) -> Result<Self, NodeError> {
         let failed = |error: &dyn std::fmt::Display| NodeError::new(&arguments.name, error);
-        let parameters: PlannerParameters =
-            arguments.parameters_as().map_err(|e| failed(&e))?;
+        let parameters: PlannerParameters = arguments.parameters_as().map_err(|e| failed(&e))?;
         let node = crate::bus_node(bus, arguments)?;
         let mut planners: Vec<Box<dyn Planner>> = vec![Box::new(SymbolicPlanner::default())];
         if let Some(config) = &parameters.llm {
@@ -157,7 +157,9 @@ impl Node for PlannerNode {
 
     fn step(&mut self, now: Time) -> Result<Progress, NodeError> {
         self.observer.take();
-        self.heart.beat(now, self.observer.state.tick).map_err(|e| NodeError::new(&self.name, e))?;
+        self.heart
+            .beat(now, self.observer.state.tick)
+            .map_err(|e| NodeError::new(&self.name, e))?;
         if self.running.is_none()
             && let Some(request) = self.server.take_request()
         {
@@ -196,7 +198,7 @@ fn refused(error: ErrorCode, message: String) -> MakePlanResponse {
     MakePlanResponse { error_code: error.as_u16(), error_msg: message, ..Default::default() }
 }
 
-fn step_record(step: &StepResult) -> StepRecord {
+fn step_record(step: &StepOutcome) -> StepRecord {
     StepRecord {
         step: format!("{}({})", step.skill_id, step.args_json),
         outcome: step_outcome_from_msg(step),

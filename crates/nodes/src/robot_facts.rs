@@ -17,6 +17,8 @@ pub struct RobotFactsSource {
     configurations: Vec<(String, Vec<f64>)>,
     /// Joints that must stand still for the robot to be still: wheels and fingers are judged otherwise.
     moving_joints: Vec<usize>,
+    /// Largest opening per gripper, m.
+    gripper_widths: Vec<f64>,
     reach: ReachEnvelope,
 }
 
@@ -42,7 +44,10 @@ impl RobotFactsSource {
             .filter(|group| group.kind == GroupKind::Joints)
             .flat_map(|group| group.joints.iter().copied())
             .collect();
+        let gripper_widths =
+            model.groups().iter().filter_map(|group| Some(group.gripper.as_ref()?.max_width_m));
         Ok(Self {
+            gripper_widths: gripper_widths.collect(),
             kinematics: Kinematics::new(model),
             layout: layout.clone(),
             tool_link: model.link_index(chain.tool_frame())?,
@@ -84,8 +89,11 @@ impl RobotFactsSource {
             grippers: grippers
                 .map(|group| {
                     let gripper = state.grippers[group.gripper];
-                    let facts =
-                        GripperFacts { width_m: gripper.width_m, force_n: gripper.force_n };
+                    let facts = GripperFacts {
+                        width_m: gripper.width_m,
+                        force_n: gripper.force_n,
+                        max_width_m: self.gripper_widths[group.gripper],
+                    };
                     (group.name.clone(), facts)
                 })
                 .collect(),

@@ -7,11 +7,10 @@ use sinew_bus::{
     ActionEvent, ActionServer, Bus, Call, GoalHandle, GoalRequest, Publisher, ServiceClient,
     Subscription, names,
 };
-use sinew_msgs::sinew_msgs::action::{ExecuteSkill, ExecuteSkillFeedback, ExecuteSkillGoal};
-use sinew_msgs::sinew_msgs::srv::{
-    AcquireLease, AcquireLeaseRequest, AcquireLeaseResponse, ReleaseLease, ReleaseLeaseRequest,
-    ReleaseLeaseResponse,
-};
+use sinew_msgs::sinew_msgs::action::{ExecuteSkill};
+use sinew_msgs::sinew_msgs::{ExecuteSkillFeedback, ExecuteSkillGoal};
+use sinew_msgs::sinew_msgs::srv::{AcquireLease, ReleaseLease};
+use sinew_msgs::sinew_msgs::{AcquireLeaseRequest, AcquireLeaseResponse, ReleaseLeaseRequest, ReleaseLeaseResponse};
 use sinew_msgs::sinew_msgs::{
     ActuatorCommand, SafetyState, SkillManifestArray, SkillResult, SkillStatus,
 };
@@ -85,8 +84,8 @@ impl SkillsNode {
         let observer = Observer::new(&node, &parameters.robot, ObjectsFrom::World)?;
         let registry = crate::skill_registry(&arguments.name)?;
         let skills = node.publisher(&names::SKILLS).map_err(|e| failed(&e))?;
-        let manifests = registry.iter().map(manifest_to_msg).collect();
-        skills.publish(&SkillManifestArray { manifests }).map_err(|e| failed(&e))?;
+        let manifests = registry.iter().map(manifest_to_msg).collect::<Vec<_>>();
+        skills.publish(&SkillManifestArray { skills: manifests }).map_err(|e| failed(&e))?;
         let server = SkillServer::new(SkillSetup {
             robot: observer.robot.clone(),
             layout: observer.layout.clone(),
@@ -205,7 +204,7 @@ impl SkillsNode {
         let output = self.server.step(now, &inputs);
         for command in output.commands {
             self.seq += 1;
-            let mut message = command_to_msg(command);
+            let mut message = command_to_msg(command, &self.observer.layout);
             message.seq = self.seq;
             message.boot_id = self.heart.boot_id().0;
             message.tick = self.observer.state.tick;
@@ -276,7 +275,9 @@ impl Node for SkillsNode {
         if is_new && self.observer.is_ready() {
             self.run_skills(self.observer.now())?;
         }
-        self.heart.beat(now, self.observer.state.tick).map_err(|e| NodeError::new(&self.name, e))?;
+        self.heart
+            .beat(now, self.observer.state.tick)
+            .map_err(|e| NodeError::new(&self.name, e))?;
         Ok(Progress::Done)
     }
 }

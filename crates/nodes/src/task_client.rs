@@ -3,9 +3,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sinew_bus::{ActionClient, Bus, BusError, GoalCall, GoalEvent, names};
-use sinew_msgs::sinew_msgs::action::{
-    ExecuteTask, ExecuteTaskFeedback, ExecuteTaskGoal, ExecuteTaskResult,
-};
+use sinew_msgs::sinew_msgs::action::{ExecuteTask};
+use sinew_msgs::sinew_msgs::{ExecuteTaskFeedback, ExecuteTaskGoal, ExecuteTaskResult};
 use sinew_types::Time;
 
 use crate::node::{Node, NodeError, Progress};

@@ -1,6 +1,8 @@
 use std::f64::consts::FRAC_PI_4;
 
-use nalgebra::{Isometry3, Matrix3, Point3, Rotation3, Translation3, UnitQuaternion, Vector3};
+use nalgebra::{
+    Isometry3, Matrix3, Point2, Point3, Rotation3, Translation3, UnitQuaternion, Vector2, Vector3,
+};
 use sinew_model::{ReachEnvelope, WorldObject, WorldState};
 use sinew_types::RobotState;
 
@@ -14,6 +16,8 @@ pub(crate) const FINGER_ROOM_M: f64 = 0.035;
 const LOWEST_OVER_BOTTOM_M: f64 = 0.02;
 /// Deeper than this below its top an object is not grasped, m: the palm comes close.
 const DEEPEST_BELOW_TOP_M: f64 = 0.03;
+/// A grasp at which a finger would meet another object is the last choice, rad.
+const TIGHT_COST: f64 = 100.0;
 /// A finger beside the pad fits in a circle of this radius, m.
 const FINGER_RADIUS_M: f64 = 0.014;
 /// Of an object's own axes, those that are closer to level than this can be grasped along, as the sine
@@ -98,7 +102,14 @@ pub(crate) fn choose_axis(
             if body.solve(&map_from_base.inv_mul(&grasp)).is_none() {
                 continue;
             }
-            let cost = cost + if fingers_fit(body, world, object, &axis) { 0.0 } else { 100.0 };
+            let between = Between {
+                id: &object.id,
+                center: object.center().xy(),
+                bottom_m: object.bottom_m(),
+                yaw_rad: axis.yaw_rad(&object.map_from_object),
+                width_m,
+            };
+            let cost = cost + if fingers_fit(body, world, &between) { 0.0 } else { TIGHT_COST };
             if best.as_ref().is_none_or(|best| cost < best.cost) {
                 best = Some(Approach { choice: axis, cost });
             }
@@ -149,20 +160,33 @@ pub(crate) fn motion_cost(
     Some(roll + OTHERS * others.iter().fold(0.0, |a: f64, b| a.max(*b)))
 }
 
-/// Whether the open fingers come down beside the object without meeting another one.
-fn fingers_fit(body: &Body, world: &WorldState, object: &WorldObject, axis: &GraspAxis) -> bool {
-    let open_m = (axis.width_m + FINGER_ROOM_M).min(body.max_width_m);
-    let yaw = axis.yaw_rad(&object.map_from_object);
-    let along = Vector3::new(yaw.cos(), yaw.sin(), 0.0) * (open_m / 2.0 + FINGER_RADIUS_M);
+/// Whether open fingers come down on both sides of a place without meeting an object other than the one
+/// that is, or is to be, between them.
+pub(crate) fn fingers_fit(body: &Body, world: &WorldState, between: &Between<'_>) -> bool {
+    let open_m = (between.width_m + FINGER_ROOM_M).min(body.max_width_m);
+    let along = Vector2::new(between.yaw_rad.cos(), between.yaw_rad.sin())
+        * (open_m / 2.0 + FINGER_RADIUS_M);
     let finger = ReachEnvelope { base_radius_m: FINGER_RADIUS_M, ..world.robot.reach };
+    let clears = |other: &WorldObject| {
+        [along, -along].iter().all(|side| finger.clearance_m(other, between.center + side) >= 0.0)
+    };
     world
         .objects
         .values()
-        .filter(|other| other.id != object.id && !other.fixed && other.held_by.is_none())
-        .filter(|other| other.top_m() > object.bottom_m() + 0.005)
-        .all(|other| {
-            [along, -along]
-                .iter()
-                .all(|side| finger.clearance_m(other, (object.center() + side).xy()) >= 0.0)
-        })
+        .filter(|other| other.id != between.id && !other.fixed && other.held_by.is_none())
+        .filter(|other| other.top_m() > between.bottom_m + 0.005)
+        .all(clears)
+}
+
+/// An object between open fingers.
+pub(crate) struct Between<'a> {
+    pub(crate) id: &'a str,
+    /// In the map, m.
+    pub(crate) center: Point2<f64>,
+    /// Height of its lowest point, m.
+    pub(crate) bottom_m: f64,
+    /// Direction in which the fingers open, in the map, rad.
+    pub(crate) yaw_rad: f64,
+    /// Its extent in that direction, m.
+    pub(crate) width_m: f64,
 }

@@ -12,8 +12,14 @@ pub(crate) struct Spot {
     pub(crate) rim_over_m: Option<f64>,
 }
 
-/// Room for the fingers around the object, m.
+/// Room for the fingers around an object that is let go in a container, m.
 const FINGERS_M: f64 = 0.035;
+/// Left between objects on a surface, m.
+const GAP_M: f64 = 0.005;
+/// With so much room around it an object can also be grasped from any side, m.
+const ROOM_M: f64 = 0.045;
+/// A place with less room is worth taking only if it is so much nearer, m.
+const TIGHT_COST_M: f64 = 0.3;
 /// Between two spots of the grid that is searched, m.
 const GRID_M: f64 = 0.025;
 /// Of an object, from the edge of a surface, m.
@@ -28,10 +34,10 @@ pub(crate) fn spots(
     object: &WorldObject,
     into: bool,
 ) -> Vec<Spot> {
-    let radius_m = object.half_extent().xy().norm();
     if into {
-        return in_container(world, destination, object, radius_m);
+        return in_container(world, destination, object);
     }
+    let half_m = level_half_m(object);
     match &destination.support {
         Support::None => Vec::new(),
         Support::Top => {
@@ -55,25 +61,24 @@ pub(crate) fn spots(
                     );
                 let wanted = Point3::new(ahead.x, ahead.y, frame.translation.z);
                 let near = destination.work_point(wanted);
-                let inset =
-                    surface.size_m.map(|edge| edge / 2.0 - radius_m.min(edge / 2.0) - EDGE_M);
-                let free = |point: &Point3<f64>| {
-                    is_free(world, destination, object, point, radius_m + FINGERS_M)
+                let inset = surface.size_m.map(|edge| edge / 2.0 - half_m - EDGE_M);
+                let free = |point: &Point3<f64>, gap_m: f64| {
+                    is_free(world, destination, object, point, half_m + gap_m)
                 };
-                let points = grid(&frame, inset).into_iter().filter(free);
-                all.extend(points.map(|point| ((point - near).norm(), spot(point, &frame, None))));
+                for point in grid(&frame, inset) {
+                    if free(&point, GAP_M) {
+                        let tight = if free(&point, ROOM_M) { 0.0 } else { TIGHT_COST_M };
+                        all.push(((point - near).norm() + tight, spot(point, &frame, None)));
+                    }
+                }
             }
             sorted(all)
         }
     }
 }
 
-fn in_container(
-    world: &WorldState,
-    bin: &WorldObject,
-    object: &WorldObject,
-    radius_m: f64,
-) -> Vec<Spot> {
+fn in_container(world: &WorldState, bin: &WorldObject, object: &WorldObject) -> Vec<Spot> {
+    let radius_m = object.half_extent().xy().norm();
     let Some(inner) = bin.container else { return Vec::new() };
     let [x, y, z] = inner.center_m;
     let rim = z + inner.size_m[2] / 2.0;
@@ -106,7 +111,8 @@ fn sorted(mut all: Vec<(f64, Spot)>) -> Vec<Spot> {
 
 /// Points on a rectangle around the frame's origin; its middle alone if there is no room for more.
 fn grid(frame: &Isometry3<f64>, half_m: [f64; 2]) -> Vec<Point3<f64>> {
-    let steps = half_m.map(|half| (half.max(0.0) / GRID_M).floor() as i32);
+    // A hair more, so that rounding does not cost the outermost row.
+    let steps = half_m.map(|half| (half.max(0.0) / GRID_M + 1e-6).floor() as i32);
     let mut points = Vec::new();
     for i in -steps[0]..=steps[0] {
         for j in -steps[1]..=steps[1] {
@@ -154,4 +160,13 @@ pub(crate) fn level_yaw_rad(map_from_object: &Isometry3<f64>) -> f64 {
         .min_by(|a, b| a.z.abs().total_cmp(&b.z.abs()))
         .unwrap_or_else(nalgebra::Vector3::x);
     level.y.atan2(level.x)
+}
+
+/// Half of the longer of the edges that lie level, m: it is put down along the axes of its place.
+fn level_half_m(object: &WorldObject) -> f64 {
+    let rotation = object.map_from_object.rotation.to_rotation_matrix();
+    let slope = |axis: &usize| rotation.matrix()[(2, *axis)].abs();
+    let upright = (0..3).max_by(|a, b| slope(a).total_cmp(&slope(b))).unwrap_or(2);
+    let level = (0..3).filter(|axis| *axis != upright).map(|axis| object.size_m[axis]);
+    level.fold(0.0, f64::max) / 2.0
 }

@@ -1,8 +1,8 @@
 use sinew_msgs::geometry_msgs::{Twist, Vector3};
-use sinew_msgs::sinew_msgs::srv::AcquireLeaseRequest;
+use sinew_msgs::sinew_msgs::{AcquireLeaseRequest};
 use sinew_msgs::sinew_msgs::{ActuatorCommand as CommandMsg, GripperCommand as GripperMsg};
 use sinew_types::{
-    ActuatorCommand, BaseTwist, BootId, GripperCommand, JointCommand, Layout, LeaseId, Source,
+    ActuatorCommand, BaseTwist, BootId, GripperCommand, GroupKind, JointCommand, Layout, LeaseId, Source,
 };
 
 use super::{ConvertError, duration_from_msg, duration_to_msg, expect_len};
@@ -11,7 +11,8 @@ use super::{ConvertError, duration_from_msg, duration_to_msg, expect_len};
 const TWIST_FRAME: &str = "base_link";
 
 /// A command as it goes over the wire; interfaces that no joint uses go as empty arrays.
-pub fn command_to_msg(command: &ActuatorCommand) -> CommandMsg {
+pub fn command_to_msg(command: &ActuatorCommand, layout: &Layout) -> CommandMsg {
+    let names = layout.groups().iter().filter(|group| group.kind == GroupKind::Gripper);
     let interface = |read: fn(&JointCommand) -> f64| -> Vec<f64> {
         if command.joints.iter().all(|joint| read(joint).is_nan()) {
             return Vec::new();
@@ -41,7 +42,12 @@ pub fn command_to_msg(command: &ActuatorCommand) -> CommandMsg {
         grippers: command
             .grippers
             .iter()
-            .map(|g| GripperMsg { width_m: g.width_m, max_force_n: g.max_force_n })
+            .zip(names)
+            .map(|(gripper, group)| GripperMsg {
+                name: group.name.clone(),
+                width_m: gripper.width_m,
+                max_force_n: gripper.max_force_n,
+            })
             .collect(),
     }
 }

@@ -1,6 +1,6 @@
 use sinew_connector::{StepReport, TaskReport};
-use sinew_msgs::sinew_msgs::StepResult;
-use sinew_msgs::sinew_msgs::action::ExecuteTaskResult;
+use sinew_msgs::sinew_msgs::StepOutcome;
+use sinew_msgs::sinew_msgs::{ExecuteTaskResult};
 use sinew_types::{ErrorCode, Outcome};
 
 use super::outcome::{termination_from_error, termination_name};
@@ -30,8 +30,8 @@ pub fn report_to_msg(report: &TaskReport) -> ExecuteTaskResult {
 }
 
 /// How one step went.
-pub fn step_to_msg(step: &StepReport) -> StepResult {
-    StepResult {
+pub fn step_to_msg(step: &StepReport) -> StepOutcome {
+    StepOutcome {
         skill_id: step.skill.clone(),
         args_json: step.args.to_string(),
         error_code: step.outcome.error.as_u16(),
@@ -45,7 +45,7 @@ pub fn step_to_msg(step: &StepReport) -> StepResult {
 }
 
 /// The outcome in a step's result.
-pub fn step_outcome_from_msg(step: &StepResult) -> Outcome {
+pub fn step_outcome_from_msg(step: &StepOutcome) -> Outcome {
     let error = ErrorCode::from_u16(step.error_code).unwrap_or(ErrorCode::PeerLost);
     Outcome {
         termination: termination_from_error(error),

@@ -2,7 +2,7 @@ use std::f64::consts::FRAC_PI_2;
 
 use nalgebra::{Isometry3, Point3};
 use serde_json::Value;
-use sinew_model::WorldState;
+use sinew_model::{WorldObject, WorldState};
 use sinew_types::RobotState;
 
 use crate::arm::{ArmServo, Tolerance};
@@ -10,7 +10,7 @@ use crate::body::Body;
 use crate::builtin::text;
 use crate::context::{Context, Skill, Status};
 use crate::goal::Rejection;
-use crate::grasp::{FINGER_ROOM_M, motion_cost, over, top_down};
+use crate::grasp::{Between, FINGER_ROOM_M, fingers_fit, motion_cost, over, top_down};
 use crate::io::{ControlSource, Failure, Inputs};
 use crate::sight::Sight;
 use crate::skills::pick::command_gripper;
@@ -111,15 +111,14 @@ impl Place {
             )));
         }
         let tool_from_object = world.robot.map_from_tool.inv_mul(map_from_object);
-        let half_m = held.half_extent().z;
         for spot in all.into_iter().take(TRIES) {
-            if let Some(poses) = poses(body, state, &spot, &tool_from_object, half_m)? {
+            if let Some(poses) = poses(body, state, world, held, &spot, &tool_from_object)? {
                 self.poses = poses;
                 return Ok(());
             }
         }
         Err(unreachable(format!(
-            "no place {relation} `{}` is within the arm's reach from where the base stands",
+            "no free place {relation} `{}` is within the arm's reach from where the base stands",
             destination.id
         )))
     }
@@ -148,7 +147,7 @@ impl Place {
             cx.report.measure("release_width_m", gripper.width_m);
         }
         let object = cx.world.objects.get(&self.object);
-        let wide = object.map_or(0.0, sinew_model::WorldObject::grasp_width_m);
+        let wide = object.map_or(0.0, WorldObject::grasp_width_m);
         let width_m = (wide + FINGER_ROOM_M).min(cx.body.max_width_m);
         command_gripper(cx, width_m, cx.body.max_force_n);
         cx.report.source = ControlSource::Primitive;
@@ -207,18 +206,30 @@ impl Skill for Place {
 fn poses(
     body: &mut Body,
     state: &RobotState,
+    world: &WorldState,
+    held: &WorldObject,
     spot: &Spot,
     tool_from_object: &Isometry3<f64>,
-    half_m: f64,
 ) -> Result<Option<Poses>, Failure> {
     let map_from_base = body.base(state)?.map_from_base;
     let hanging_yaw = level_yaw_rad(&(top_down(Point3::origin(), 0.0) * tool_from_object));
+    let half_m = held.half_extent().z;
     let above = spot.rim_over_m.map_or(DROP_M, |_| 0.0);
     let center = Point3::new(spot.point.x, spot.point.y, spot.point.z + half_m + above);
     let mut best: Option<(f64, Poses)> = None;
     for quarter in 0..4 {
         // A box looks the same after a quarter turn: its edges stay along those of the place.
         let yaw = spot.yaw_rad - hanging_yaw + f64::from(quarter) * FRAC_PI_2;
+        let between = Between {
+            id: &held.id,
+            center: spot.point.xy(),
+            bottom_m: spot.point.z,
+            yaw_rad: yaw,
+            width_m: held.grasp_width_m(),
+        };
+        if spot.rim_over_m.is_none() && !fingers_fit(body, world, &between) {
+            continue;
+        }
         let turned = top_down(Point3::origin(), yaw);
         let offset = turned.rotation * tool_from_object.translation.vector;
         let release = top_down(center - offset, yaw);

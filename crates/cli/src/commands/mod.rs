@@ -1,0 +1,11 @@
+//! One file per command.
+
+pub(crate) mod check;
+pub(crate) mod eval;
+pub(crate) mod launch;
+pub(crate) mod node;
+pub(crate) mod plan;
+pub(crate) mod replay;
+pub(crate) mod run;
+pub(crate) mod skills;
+pub(crate) mod up;
