@@ -8,8 +8,8 @@ use sinew_bus::{
 };
 use sinew_connector::{Event, Executive, ExecutiveConfig, PlanAnswer, Request, SkillCall, Task};
 use sinew_msgs::sinew_msgs::action::{ExecuteSkill, ExecuteTask};
+use sinew_msgs::sinew_msgs::srv::MakePlan;
 use sinew_msgs::sinew_msgs::{ExecuteSkillGoal, ExecuteTaskFeedback, ExecuteTaskGoal};
-use sinew_msgs::sinew_msgs::srv::{MakePlan};
 use sinew_msgs::sinew_msgs::{MakePlanRequest, MakePlanResponse};
 use sinew_msgs::sinew_msgs::{SkillResult, WorldObjects};
 use sinew_types::{ErrorCode, Outcome, Time};

@@ -9,9 +9,11 @@ use sinew_hardware::{
     Accepted, ControlHandle, ControlLoop, GateConfig, GroupSet, LeaseRequest, Notice, Refused,
     RequestId, Unconfigured,
 };
-use sinew_msgs::sinew_msgs::{AcquireLeaseRequest, AcquireLeaseResponse, ReleaseLeaseResponse, TakePictureResponse};
+use sinew_msgs::sinew_msgs::{
+    AcquireLeaseRequest, AcquireLeaseResponse, ReleaseLeaseResponse, TakePictureResponse,
+};
 use sinew_msgs::sinew_msgs::{ActuatorCommand, Heartbeat};
-use sinew_msgs::std_srvs::{TriggerResponse};
+use sinew_msgs::std_srvs::TriggerResponse;
 use sinew_types::{BootId, ErrorCode, Layout, LeaseId, Time};
 
 use crate::arguments::NodeArguments;

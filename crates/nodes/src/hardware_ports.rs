@@ -10,7 +10,7 @@ use sinew_msgs::sensor_msgs::{Imu, JointState};
 use sinew_msgs::sinew_msgs::srv::{AcquireLease, ReleaseLease, TakePicture};
 use sinew_msgs::sinew_msgs::{RobotTick, SafetyState};
 use sinew_msgs::std_msgs::{Bool, Header, String as StringMsg};
-use sinew_msgs::std_srvs::srv::{Trigger};
+use sinew_msgs::std_srvs::srv::Trigger;
 use sinew_msgs::tf2_msgs::TFMessage;
 use sinew_robot::{Kinematics, RobotModel};
 use sinew_types::{Layout, Time};

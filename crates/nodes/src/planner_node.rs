@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sinew_bus::{Bus, Request, ServiceServer, names};
 use sinew_model::SkillRegistry;
 use sinew_msgs::sinew_msgs::StepOutcome;
-use sinew_msgs::sinew_msgs::srv::{MakePlan};
+use sinew_msgs::sinew_msgs::srv::MakePlan;
 use sinew_msgs::sinew_msgs::{MakePlanRequest, MakePlanResponse};
 use sinew_planner::{
     LlmConfig, LlmPlanner, PlanRefusal, PlanRequest, Planned, Planner, Planning, StepRecord,

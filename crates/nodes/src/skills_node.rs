@@ -7,13 +7,15 @@ use sinew_bus::{
     ActionEvent, ActionServer, Bus, Call, GoalHandle, GoalRequest, Publisher, ServiceClient,
     Subscription, names,
 };
-use sinew_msgs::sinew_msgs::action::{ExecuteSkill};
-use sinew_msgs::sinew_msgs::{ExecuteSkillFeedback, ExecuteSkillGoal};
+use sinew_msgs::sinew_msgs::action::ExecuteSkill;
 use sinew_msgs::sinew_msgs::srv::{AcquireLease, ReleaseLease};
-use sinew_msgs::sinew_msgs::{AcquireLeaseRequest, AcquireLeaseResponse, ReleaseLeaseRequest, ReleaseLeaseResponse};
+use sinew_msgs::sinew_msgs::{
+    AcquireLeaseRequest, AcquireLeaseResponse, ReleaseLeaseRequest, ReleaseLeaseResponse,
+};
 use sinew_msgs::sinew_msgs::{
     ActuatorCommand, SafetyState, SkillManifestArray, SkillResult, SkillStatus,
 };
+use sinew_msgs::sinew_msgs::{ExecuteSkillFeedback, ExecuteSkillGoal};
 use sinew_skills::{
     Feedback, Inputs, LeaseCall, OnBusy, Rejection, SafetyView, SkillGoal, SkillServer, SkillSetup,
 };

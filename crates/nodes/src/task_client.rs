@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sinew_bus::{ActionClient, Bus, BusError, GoalCall, GoalEvent, names};
-use sinew_msgs::sinew_msgs::action::{ExecuteTask};
+use sinew_msgs::sinew_msgs::action::ExecuteTask;
 use sinew_msgs::sinew_msgs::{ExecuteTaskFeedback, ExecuteTaskGoal, ExecuteTaskResult};
 use sinew_types::Time;
 

@@ -1,8 +1,9 @@
 use sinew_msgs::geometry_msgs::{Twist, Vector3};
-use sinew_msgs::sinew_msgs::{AcquireLeaseRequest};
+use sinew_msgs::sinew_msgs::AcquireLeaseRequest;
 use sinew_msgs::sinew_msgs::{ActuatorCommand as CommandMsg, GripperCommand as GripperMsg};
 use sinew_types::{
-    ActuatorCommand, BaseTwist, BootId, GripperCommand, GroupKind, JointCommand, Layout, LeaseId, Source,
+    ActuatorCommand, BaseTwist, BootId, GripperCommand, GroupKind, JointCommand, Layout, LeaseId,
+    Source,
 };
 
 use super::{ConvertError, duration_from_msg, duration_to_msg, expect_len};

@@ -1,5 +1,5 @@
 use sinew_msgs::diagnostic_msgs::KeyValue;
-use sinew_msgs::sinew_msgs::{ExecuteSkillResult};
+use sinew_msgs::sinew_msgs::ExecuteSkillResult;
 use sinew_types::{ErrorCode, Evidence, Outcome, Termination};
 
 use super::{duration_from_msg, duration_to_msg};

@@ -1,5 +1,5 @@
 use sinew_model::SkillManifest;
-use sinew_msgs::sinew_msgs::{ExecuteSkillGoal};
+use sinew_msgs::sinew_msgs::ExecuteSkillGoal;
 use sinew_msgs::sinew_msgs::{SkillManifest as ManifestMsg, SkillResult};
 use sinew_skills::Rejection;
 use sinew_types::{GoalId, Outcome, Time};

@@ -1,6 +1,6 @@
 use sinew_connector::{StepReport, TaskReport};
+use sinew_msgs::sinew_msgs::ExecuteTaskResult;
 use sinew_msgs::sinew_msgs::StepOutcome;
-use sinew_msgs::sinew_msgs::{ExecuteTaskResult};
 use sinew_types::{ErrorCode, Outcome};
 
 use super::outcome::{termination_from_error, termination_name};
