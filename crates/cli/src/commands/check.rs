@@ -115,6 +115,7 @@ impl FileKind {
             ("observation:", Self::Policy),
             ("time_limit_s:", Self::Skill),
             ("control_rate_hz:", Self::Robot),
+            ("groups:", Self::Robot),
             ("robot:", Self::World),
         ];
         let known = by_keys.iter().find(|(key, _)| has(key)).map(|(_, kind)| *kind);
