@@ -24,7 +24,7 @@ pub(crate) fn demo(workspace: &Workspace, extra: &[String]) -> Result<u8> {
     Ok(exit_code(status))
 }
 
-/// Format, lints, documentation, tests; ends at the first that fails, with its exit code.
+/// Format, lints, documentation, tests, evaluations; ends at the first that fails, with its exit code.
 ///
 /// All in the release profile: the demo uses it, so every dependency is compiled once; and the
 /// evaluations among the tests simulate hours, which an unoptimised build would take too.
@@ -59,8 +59,34 @@ pub(crate) fn test(workspace: &Workspace, python: &Path) -> Result<u8> {
         }
         eprintln!("==> {line}: passed in {seconds} s");
     }
+    for options in EVALUATIONS {
+        let code = evaluate(workspace, options)?;
+        if code != 0 {
+            return Ok(code);
+        }
+    }
     eprintln!("==> all passed in {} s", started.elapsed().as_secs());
+    println!("{} passed, 0 failed", steps.len() + EVALUATIONS.len());
     Ok(0)
+}
+
+/// Fifty episodes each, of which nine in ten must succeed: in one process, on a seed from the clock,
+/// and with a process per node.
+const EVALUATIONS: [&[&str]; 2] = [&[], &["--processes"]];
+
+/// Evaluates with the program that the tests were run with; returns its exit code.
+fn evaluate(workspace: &Workspace, options: &[&str]) -> Result<u8> {
+    let target = match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => workspace.root().join(folder),
+        None => workspace.root().join("target"),
+    };
+    let program = target.join("release").join("sinew");
+    let arguments = ["eval", "worlds/tabletop.yaml", "--episodes", "50", "--require", "0.9"];
+    eprintln!("==> sinew {} {}", arguments.join(" "), options.join(" "));
+    let mut command = Command::new(&program);
+    command.current_dir(workspace.root()).args(arguments).args(options);
+    let status = command.status().with_context(|| format!("cannot start {}", program.display()))?;
+    Ok(exit_code(status))
 }
 
 /// A cargo command in the workspace, free of what the outer cargo told this program about itself.

@@ -55,8 +55,9 @@ enum Task {
     ///
     /// Beyond the native libraries this makes .native/venv with the Python programs that the
     /// tests compare against (tests/requirements.txt). Steps: cargo fmt --check, cargo clippy,
-    /// cargo doc, cargo test, all with --release so that each dependency is compiled once. Ends
-    /// at the first step that fails, with its exit code.
+    /// cargo doc, cargo test, all with --release so that each dependency is compiled once; then 50
+    /// episodes of `sinew eval`, in one process and with a process per node. Ends at the first
+    /// step that fails, with its exit code.
     Test,
 }
 

@@ -29,7 +29,9 @@ fn chain(error: &dyn Error) -> String {
 
 #[test]
 fn each_shipped_world_loads_and_has_a_scene() {
-    let files = yaml_files("worlds", "");
+    let mut files = yaml_files("worlds", "");
+    // Beside a world may lie what an evaluation asks for in it.
+    files.retain(|file| !file.to_string_lossy().ends_with(".eval.yaml"));
     assert!(files.len() >= 2);
     for file in files {
         let world = World::load(&file).unwrap_or_else(|error| panic!("{}", chain(&error)));
