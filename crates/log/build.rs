@@ -46,6 +46,7 @@ fn main() -> Result<()> {
             let file = file?.path();
             let stem = file.file_stem().context("a file without name")?.to_string_lossy();
             let text = std::fs::read_to_string(&file)?;
+            let text = if kind == "msg" { text } else { qualified(&text) };
             for (part, text) in parts.iter().zip(text.split("---\n")) {
                 let schema = match *part {
                     "" => format!("sinew_msgs/{kind}/{stem}"),
@@ -68,6 +69,22 @@ fn main() -> Result<()> {
     let out = Path::new(&std::env::var("OUT_DIR")?).join("definitions.rs");
     std::fs::write(out, code)?;
     Ok(())
+}
+
+/// The text with our package's name before our types: readers look for a bare name in the folder of
+/// the text itself, and messages are not in that of services or actions.
+fn qualified(text: &str) -> String {
+    let line = |line: &str| {
+        let field = line.split('#').next().unwrap_or_default();
+        let name = field.split_whitespace().next().unwrap_or_default();
+        let bare = name.split(['[', '<']).next().unwrap_or_default();
+        if bare.is_empty() || bare.contains('/') || PRIMITIVES.contains(&bare) {
+            line.to_owned()
+        } else {
+            format!("sinew_msgs/{line}")
+        }
+    };
+    text.lines().map(|text| line(text) + "\n").collect()
 }
 
 fn own_text(packages: &BTreeMap<String, PathBuf>, name: &str) -> Result<String> {

@@ -32,4 +32,11 @@ mod tests {
         assert_eq!(name, "sinew_msgs/srv/MakePlan_Response");
         assert!(text.contains("plan_json") && !text.contains("instruction"));
     }
+
+    #[test]
+    fn messages_inside_parts_of_actions_are_named_in_full() {
+        let (_, text) = definition("sinew_msgs::msg::dds_::ExecuteTaskResult_").expect("built in");
+        assert!(text.contains("\nsinew_msgs/StepOutcome[] steps"), "{text}");
+        assert!(text.contains("\nMSG: sinew_msgs/StepOutcome\n"), "{text}");
+    }
 }
