@@ -107,6 +107,10 @@ impl ConnectorNode {
 
     fn take_tasks(&mut self, now: Time) -> Vec<Request> {
         let mut requests = Vec::new();
+        // Tasks wait in the queue until there is a measured world to plan in.
+        if !self.observer.is_ready() {
+            return requests;
+        }
         while let Some(event) = self.tasks.take_event() {
             match event {
                 ActionEvent::Goal(goal) => {
@@ -114,11 +118,6 @@ impl ConnectorNode {
                     let handle = goal.accept();
                     // A goal that cannot be served is accepted and ended at once: a rejection on
                     // ROS 2's action wire would carry no reason.
-                    if !self.observer.is_ready() {
-                        let message = "the robot's state is not known yet";
-                        handle.abort(task_result_to_msg(ErrorCode::NotReady, message));
-                        continue;
-                    }
                     match self.executive.start(task, now) {
                         Ok(wanted) => {
                             self.history.clear();

@@ -121,14 +121,14 @@ impl Telemetry {
     /// Publishes a tick and its parts; the tick last, since it is what others wait for.
     pub(crate) fn state(&mut self, tick: &RobotTick, now: Time) -> Result<(), BusError> {
         let stamp = time_to_msg(now);
-        self.clock.publish(&Clock { clock: stamp.clone() })?;
+        self.clock.publish(&Clock { clock: stamp })?;
         self.joint_states.publish(&tick.joint_state)?;
         if tick.imu_valid {
             self.imu.publish(&tick.imu)?;
         }
         if tick.base_valid {
             let mut odom = Odometry {
-                header: Header { stamp: stamp.clone(), frame_id: tick.base_frame_id.clone() },
+                header: Header { stamp, frame_id: tick.base_frame_id.clone() },
                 child_frame_id: tick.base_child_frame_id.clone(),
                 ..Default::default()
             };
@@ -151,7 +151,7 @@ impl Telemetry {
                 child_frame_id: tick.base_child_frame_id.clone(),
                 transform: Transform {
                     translation: Vector3 { x: p.x, y: p.y, z: p.z },
-                    rotation: q.clone(),
+                    rotation: *q,
                 },
             });
         }
@@ -176,10 +176,11 @@ impl Telemetry {
 
     /// Publishes the safety state on change, and at 10 Hz.
     pub(crate) fn safety(&mut self, message: SafetyState, now: Time) -> Result<(), BusError> {
-        if let Some((at, last)) = &self.last_safety {
-            if !changed(&message, last) && now.since(*at) < SAFETY_PERIOD {
-                return Ok(());
-            }
+        if let Some((at, last)) = &self.last_safety
+            && !changed(&message, last)
+            && now.since(*at) < SAFETY_PERIOD
+        {
+            return Ok(());
         }
         let pressed = message.mode == SafetyState::MODE_ESTOP;
         self.e_stop.publish(&Bool { data: pressed })?;

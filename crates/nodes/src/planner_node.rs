@@ -121,10 +121,6 @@ impl PlannerNode {
             let message = format!("planner `{wanted}` is not configured (configured: {known})");
             return Err((ErrorCode::PlannerUnavailable, message));
         };
-        if !self.observer.is_ready() {
-            let message = "the robot's state is not known yet".into();
-            return Err((ErrorCode::NotReady, message));
-        }
         let objects = objects_from_msg(&request.world)
             .map_err(|error| (ErrorCode::InvalidArguments, error.to_string()))?;
         let mut world = self.observer.world().clone();
@@ -160,7 +156,9 @@ impl Node for PlannerNode {
         self.heart
             .beat(now, self.observer.state.tick)
             .map_err(|e| NodeError::new(&self.name, e))?;
+        // Requests wait in the queue until the robot's own state is known.
         if self.running.is_none()
+            && self.observer.is_ready()
             && let Some(request) = self.server.take_request()
         {
             self.start(request)?;

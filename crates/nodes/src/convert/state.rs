@@ -26,7 +26,8 @@ pub(super) fn pose_from_msg(
     let quaternion = Quaternion::new(q.w, q.x, q.y, q.z);
     let norm = quaternion.norm();
     let finite = [p.x, p.y, p.z].iter().all(|v| v.is_finite());
-    if !finite || !((norm - 1.0).abs() < 1e-3) {
+    let is_unit = (norm - 1.0).abs() < 1e-3;
+    if !finite || !is_unit {
         let reason = format!(
             "position ({}, {}, {}), quaternion norm {norm}; wanted: finite, norm 1",
             p.x, p.y, p.z

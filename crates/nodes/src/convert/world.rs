@@ -83,7 +83,7 @@ fn object_from_msg(message: &ObjectMsg) -> Result<WorldObject, ConvertError> {
         return Err(error("confidence", format!("{}; allowed: 0 to 1", message.confidence)));
     }
     let c = &message.container_size;
-    let container = (c.x > 0.0 && c.y > 0.0 && c.z > 0.0).then(|| Container {
+    let container = (c.x > 0.0 && c.y > 0.0 && c.z > 0.0).then_some(Container {
         center_m: [
             message.container_center.x,
             message.container_center.y,
