@@ -299,6 +299,7 @@ impl Node for ConnectorNode {
             self.carry_out(request, now)?;
         }
         if self.lock_step && self.executive.awaits_planner() {
+            self.heart.beat_while_waiting().map_err(|e| NodeError::new(&self.name, e))?;
             return Ok(Progress::WaitsOutside);
         }
         self.heart

@@ -3,8 +3,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use serde_json::json;
-use sinew_bus::names;
+use sinew_bus::{Subscription, names};
 use sinew_driver_sim::World;
+use sinew_msgs::sinew_msgs::SafetyState;
 use sinew_nodes::NodeKind;
 use sinew_nodes::convert::time_from_msg;
 use sinew_nodes::launch::{LaunchDescription, Output};
@@ -39,8 +40,10 @@ pub(crate) fn run(choice: &LaunchChoice, seed: u64, task: &EvalTask) -> Result<E
     let system = RemoteSystem::join(&zenoh, &namespace)?;
     let ticks = system.node().subscription(&names::ROBOT_TICK)?;
     let detections = system.node().subscription(&names::DETECTIONS)?;
+    let safety = system.node().subscription(&names::SAFETY_STATE)?;
     group.start_all(&description)?;
     system.wait_ready(READY_WITHIN)?;
+    wait_armed(&safety)?;
     let end = system.task(goal(&task.instruction, "", false), None, &mut |_| {})?;
 
     // What was under way when the task ended is not looked at.
@@ -66,6 +69,21 @@ pub(crate) fn run(choice: &LaunchChoice, seed: u64, task: &EvalTask) -> Result<E
     episode.peak_memory_mib = group.peak_memory_mib();
     group.stop();
     Ok(episode)
+}
+
+/// Waits until the hardware has switched its drivers on, as the launch file has it do.
+fn wait_armed(safety: &Subscription<SafetyState>) -> Result<()> {
+    let since = Instant::now();
+    loop {
+        let newest = safety.take_newest();
+        if newest.is_some_and(|state| state.message.mode == SafetyState::MODE_READY) {
+            return Ok(());
+        }
+        if since.elapsed() > READY_WITHIN {
+            bail!("the robot was not armed within {READY_WITHIN:?}");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Has simulated time wait for skills and connector, so that the episode may run as fast as it can;
