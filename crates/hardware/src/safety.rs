@@ -38,25 +38,41 @@ pub enum Cause {
     InvalidCommand = 1,
     /// A joint of an impedance or effort group moves faster than its profile allows. Cleared by reset.
     OverSpeed = 2,
+    /// A joint is further from its set-point than its profile allows, for longer than it allows.
+    /// Cleared by reset.
+    TrackingError = 3,
+    /// A part of the robot has left the workspace. Cleared by reset.
+    Workspace = 4,
+    /// Two parts of the robot are closer than allowed. Cleared by reset.
+    SelfCollision = 5,
+    /// A drive is hotter than allowed. Cleared by reset once all are cooler.
+    OverTemperature = 6,
     /// A group was not still in its `still_within` after a stop. Cleared by reset.
-    NotStill = 3,
+    NotStill = 7,
+    /// The fallback controller failed, or the sensors that it needs. Cleared by reset.
+    FallbackFailed = 8,
     /// A driver's read, write or activation failed. Cleared by reset once reads are good.
-    DriverError = 4,
+    DriverError = 9,
     /// A driver's state is older than five of its read periods. Cleared by reset once it is fresh.
-    StateStale = 5,
+    StateStale = 10,
     /// The control loop stood still and the watchdog stopped the actuators. Cleared by reset.
-    LoopStalled = 6,
+    LoopStalled = 11,
     /// An emergency-stop input was pressed. Cleared by reset once it is released.
-    EmergencyStop = 7,
+    EmergencyStop = 12,
 }
 
 impl Cause {
     /// Every cause, from the least severe.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::Communication,
         Self::InvalidCommand,
         Self::OverSpeed,
+        Self::TrackingError,
+        Self::Workspace,
+        Self::SelfCollision,
+        Self::OverTemperature,
         Self::NotStill,
+        Self::FallbackFailed,
         Self::DriverError,
         Self::StateStale,
         Self::LoopStalled,
@@ -66,10 +82,18 @@ impl Cause {
     /// The mode that it puts the robot in.
     pub const fn mode(self) -> Mode {
         match self {
-            Self::Communication | Self::InvalidCommand | Self::OverSpeed => Mode::ProtectiveStop,
-            Self::NotStill | Self::DriverError | Self::StateStale | Self::LoopStalled => {
-                Mode::Fault
-            }
+            Self::Communication
+            | Self::InvalidCommand
+            | Self::OverSpeed
+            | Self::TrackingError
+            | Self::Workspace
+            | Self::SelfCollision
+            | Self::OverTemperature => Mode::ProtectiveStop,
+            Self::NotStill
+            | Self::FallbackFailed
+            | Self::DriverError
+            | Self::StateStale
+            | Self::LoopStalled => Mode::Fault,
             Self::EmergencyStop => Mode::EStop,
         }
     }
@@ -80,7 +104,12 @@ impl Cause {
             Self::Communication => "communication",
             Self::InvalidCommand => "invalid_command",
             Self::OverSpeed => "over_speed",
+            Self::TrackingError => "tracking_error",
+            Self::Workspace => "workspace",
+            Self::SelfCollision => "self_collision",
+            Self::OverTemperature => "over_temperature",
             Self::NotStill => "not_still",
+            Self::FallbackFailed => "fallback_failed",
             Self::DriverError => "driver_error",
             Self::StateStale => "state_stale",
             Self::LoopStalled => "loop_stalled",
@@ -148,6 +177,8 @@ pub enum OutputKind {
     Ramp,
     /// Zero velocity with damping and no stiffness.
     Damp,
+    /// What the fallback controller commands.
+    Fallback,
     /// The command of the lease that owns the group, within the group's limits.
     Track,
 }

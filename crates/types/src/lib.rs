@@ -21,5 +21,7 @@ pub use command::{ActuatorCommand, BaseTwist, GripperCommand, JointCommand};
 pub use ids::{BootId, GoalId, LeaseId, Source, StopEpoch};
 pub use layout::{GroupKind, GroupLayout, Layout, LayoutError};
 pub use outcome::{ErrorCode, Evidence, Outcome, Termination};
-pub use state::{BaseState, BatteryState, GripperState, ImuState, JointState, RobotState};
+pub use state::{
+    BaseState, BatteryState, GripperState, ImuState, JointHealth, JointState, RobotState,
+};
 pub use time::Time;

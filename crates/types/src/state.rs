@@ -18,6 +18,19 @@ pub struct JointState {
     pub valid: bool,
 }
 
+/// What a joint's drive says of its own condition; `None` where it does not measure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JointHealth {
+    /// °C.
+    pub temperature_c: Option<f64>,
+    /// Supply, V.
+    pub voltage_v: Option<f64>,
+    /// Share of the drive's largest torque, -1 to 1, in the joint's direction.
+    pub load: Option<f64>,
+    /// The device's own fault code; 0 is none.
+    pub fault: u32,
+}
+
 /// Inertial measurement in the frame of the sensor.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ImuState {
@@ -85,6 +98,8 @@ pub struct RobotState {
     pub layout_hash: u64,
     /// One per joint of the layout.
     pub joints: Vec<JointState>,
+    /// One per joint of the layout.
+    pub health: Vec<JointHealth>,
     /// One per gripper group.
     pub grippers: Vec<GripperState>,
     /// The inertial sensor, where there is one.
@@ -103,6 +118,7 @@ impl RobotState {
             stamp: Time::ZERO,
             layout_hash: layout.hash(),
             joints: vec![JointState::default(); layout.joints().len()],
+            health: vec![JointHealth::default(); layout.joints().len()],
             grippers: vec![GripperState::default(); layout.grippers()],
             imu: None,
             base: None,
@@ -112,9 +128,10 @@ impl RobotState {
 
     /// Overwrites this state. Real-time safe when both have the same layout.
     pub fn copy_from(&mut self, other: &Self) {
-        let Self { tick, stamp, layout_hash, joints, grippers, imu, base, battery } = self;
+        let Self { tick, stamp, layout_hash, joints, health, grippers, imu, base, battery } = self;
         (*tick, *stamp, *layout_hash) = (other.tick, other.stamp, other.layout_hash);
         joints.clone_from(&other.joints);
+        health.clone_from(&other.health);
         grippers.clone_from(&other.grippers);
         (*imu, *base, *battery) = (other.imu, other.base, other.battery);
     }

@@ -173,6 +173,7 @@ pub fn safety_to_msg(safety: &Safety, layout: &Layout, now: Time) -> SafetyState
                 OutputKind::Hold => GroupOwner::OUTPUT_HOLD,
                 OutputKind::Ramp => GroupOwner::OUTPUT_RAMP,
                 OutputKind::Damp => GroupOwner::OUTPUT_DAMP,
+                OutputKind::Fallback => GroupOwner::OUTPUT_FALLBACK,
                 OutputKind::Track => GroupOwner::OUTPUT_TRACK,
             },
         })
