@@ -66,20 +66,67 @@ pub enum GroupLimits {
     },
 }
 
-/// How a group comes to rest in a protective stop, an emergency stop, and before it is disarmed.
+/// What a group that is stopped is given.
 ///
-/// A lease that ends without a stop always leads to a ramp and hold.
+/// A lease that ends without a stop leads to a ramp and hold, or to the fallback controller where
+/// the group's protective stop does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GroupStop {
     /// Ramp to rest within the limits, then hold the set-point.
     Hold,
     /// Zero velocity with the damping of the last command, or the drive's own, and no stiffness.
     Damp,
-    /// Move to these set-points within the limits, then hold them; in [`crate::Mode::Fault`] like
-    /// [`GroupStop::Hold`]. One per joint; for a gripper one width.
+    /// Move to these set-points within the limits, then hold them; like [`GroupStop::Hold`] while a
+    /// fault is latched. One per joint; for a gripper one width.
     Settle(Vec<f64>),
+    /// What the [`crate::FallbackController`] says; like [`GroupStop::Damp`] while a fault is latched.
+    Fallback,
     /// Nothing is commanded.
     PowerOff,
+}
+
+/// What a stopped group is given, and what after that.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StopStep {
+    /// From the stop on.
+    pub action: GroupStop,
+    /// Once the group is still, or was not still within [`GateGroup::still_within`].
+    pub then: Option<GroupStop>,
+}
+
+impl StopStep {
+    /// This, and nothing after it.
+    pub const fn only(action: GroupStop) -> Self {
+        Self { action, then: None }
+    }
+}
+
+/// How a group comes to rest, by the mode that the robot is stopped in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StopPlan {
+    /// In [`crate::Mode::ProtectiveStop`], and before the robot is disarmed.
+    pub protective_stop: StopStep,
+    /// In [`crate::Mode::Fault`].
+    pub fault: StopStep,
+    /// In [`crate::Mode::EStop`].
+    pub e_stop: StopStep,
+}
+
+impl StopPlan {
+    /// The same in every mode.
+    pub fn always(action: GroupStop) -> Self {
+        let step = StopStep::only(action);
+        Self { protective_stop: step.clone(), fault: step.clone(), e_stop: step }
+    }
+
+    /// Every step with its name in the robot file.
+    pub(crate) fn steps(&self) -> [(&'static str, &StopStep); 3] {
+        [
+            ("stop", &self.protective_stop),
+            ("stop.fault", &self.fault),
+            ("stop.e_stop", &self.e_stop),
+        ]
+    }
 }
 
 /// One group of the gate.
@@ -88,11 +135,19 @@ pub struct GateGroup {
     /// What it is commanded by, and within which limits.
     pub limits: GroupLimits,
     /// How it comes to rest.
-    pub stop: GroupStop,
-    /// After this long in a stop it must be still, else [`crate::Cause::NotStill`].
+    pub stop: StopPlan,
+    /// After this long in a stop it must be still, else [`crate::Cause::NotStill`]; not judged
+    /// while the fallback controller has it, which moves to keep the robot up.
     pub still_within: Duration,
     /// How often the driver reads it.
     pub read_period: Duration,
+}
+
+impl GateGroup {
+    /// Whether the group must not merely be held: its rest is the fallback controller.
+    pub(crate) fn falls(&self) -> bool {
+        self.stop.protective_stop.action == GroupStop::Fallback
+    }
 }
 
 /// Time-outs of the gate.
@@ -115,6 +170,8 @@ pub struct Timeouts {
     pub teleop: Duration,
     /// A process that holds a lease must be heard of this often.
     pub heartbeat: Duration,
+    /// How long a remote emergency stop may be silent; none where there is no such device.
+    pub remote_e_stop: Option<Duration>,
     /// How long the robot must be healthy and still before [`crate::Cause::Communication`] clears.
     pub communication_clears: Duration,
     /// How many read periods old a measured state may be.
@@ -130,6 +187,7 @@ impl Default for Timeouts {
             max_command_period: Duration::from_millis(100),
             teleop: Duration::from_millis(250),
             heartbeat: Duration::from_millis(300),
+            remote_e_stop: None,
             communication_clears: Duration::from_secs(1),
             stale_read_periods: 5,
         }

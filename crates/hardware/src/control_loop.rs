@@ -8,6 +8,7 @@ use sinew_types::{ActuatorCommand, Layout, RobotState, Time};
 use crate::config::GateConfig;
 use crate::error::HardwareError;
 use crate::event::{Accepted, Event, Notice, RequestId};
+use crate::fallback::FallbackController;
 use crate::gate::{Gate, PowerRequest};
 use crate::handle::ControlHandle;
 use crate::interface::DriverError;
@@ -80,6 +81,18 @@ impl ControlLoop {
         driver: Inactive,
         config: GateConfig,
     ) -> Result<(Self, ControlHandle), HardwareError> {
+        Self::with_fallback(driver, config, None)
+    }
+
+    /// The same for a robot that must not merely be held.
+    ///
+    /// # Errors
+    /// As [`ControlLoop::new`] and [`Gate::with_fallback`].
+    pub fn with_fallback(
+        driver: Inactive,
+        config: GateConfig,
+        fallback: Option<Box<dyn FallbackController>>,
+    ) -> Result<(Self, ControlHandle), HardwareError> {
         if driver.layout() != &config.layout {
             return Err(HardwareError::LayoutMismatch {
                 driver: driver.layout().hash(),
@@ -88,7 +101,7 @@ impl ControlLoop {
         }
         let layout = config.layout.clone();
         let period = config.period;
-        let gate = Gate::new(config)?;
+        let gate = Gate::with_fallback(config, fallback)?;
         let state = RobotState::invalid(&layout);
         let output = ActuatorCommand::unused(&layout);
 

@@ -40,6 +40,12 @@ pub enum HardwareError {
         /// What it may say.
         allowed: String,
     },
+    /// A group's stop profile is the fallback controller, and there is none.
+    #[error("group `{group}`: stop: fallback, but no fallback controller was given")]
+    NoFallback {
+        /// The group.
+        group: String,
+    },
     /// The control thread could not be started.
     #[error("the control thread could not be started")]
     Spawn {

@@ -3,7 +3,7 @@ use sinew_types::{ActuatorCommand, BootId, LeaseId, StopEpoch};
 
 use crate::lease::LeaseRequest;
 use crate::refusal::Refused;
-use crate::safety::VoidedLease;
+use crate::safety::{Cause, VoidedLease};
 
 /// What the gate is told. [`crate::Gate::handle`] answers each at once.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,13 @@ pub enum Event<'a> {
         /// Whether one is pressed.
         pressed: bool,
     },
+    /// The remote emergency stop says that it works, and whether it is pressed.
+    EStopHeartbeat {
+        /// Whether it is pressed.
+        pressed: bool,
+    },
+    /// A monitor found this: latches the cause and stops.
+    Violation(Cause),
     /// An operator clears every cause that does not clear by itself and holds no more.
     Reset,
     /// An operator switches the drivers on.

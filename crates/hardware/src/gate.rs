@@ -2,15 +2,18 @@ mod authority;
 
 use std::time::Duration;
 
-use sinew_types::{ActuatorCommand, BootId, LeaseId, RobotState, Source, StopEpoch, Time};
+use sinew_types::{
+    ActuatorCommand, BootId, GroupKind, LeaseId, RobotState, Source, StopEpoch, Time,
+};
 
 use crate::config::GateConfig;
 use crate::error::HardwareError;
 use crate::event::{Accepted, Event};
+use crate::fallback::FallbackController;
 use crate::group::{Directive, Group};
 use crate::lease::{LEASE_SLOTS, Lease};
 use crate::refusal::{CommandRefusal, Refused};
-use crate::safety::{Cause, GroupSafety, Mode, SafetyState, VoidReason, VoidedLease};
+use crate::safety::{Cause, GroupSafety, Mode, OutputKind, SafetyState, VoidReason, VoidedLease};
 
 /// The most groups that a [`GroupSet`] can name.
 const MAX_GROUPS: usize = 64;
@@ -59,17 +62,41 @@ pub struct Gate {
     healthy_since: Option<Time>,
     /// When the present stop began, for `still_within`.
     stopped_at: Option<Time>,
+    /// When the remote emergency stop was heard last.
+    remote_e_stop_at: Option<Time>,
+    fallback: Option<Box<dyn FallbackController>>,
+    /// What the fallback controller says in this cycle, and whether it was asked in the last one.
+    fallback_out: ActuatorCommand,
+    falls_back: bool,
     safety: SafetyState,
     voided: Vec<VoidedLease>,
 }
 
 impl Gate {
+    /// A gate in [`Mode::Disarmed`], for a robot none of whose groups falls back.
+    ///
+    /// # Errors
+    /// As [`Gate::with_fallback`].
+    pub fn new(config: GateConfig) -> Result<Self, HardwareError> {
+        Self::with_fallback(config, None)
+    }
+
     /// A gate in [`Mode::Disarmed`].
     ///
     /// # Errors
-    /// [`HardwareError::TooManyGroups`]; [`HardwareError::Group`] where limits do not fit the layout.
-    pub fn new(config: GateConfig) -> Result<Self, HardwareError> {
+    /// [`HardwareError::TooManyGroups`]; [`HardwareError::Group`] where limits do not fit the layout;
+    /// [`HardwareError::NoFallback`] where a group's stop profile needs a controller that is not given.
+    pub fn with_fallback(
+        config: GateConfig,
+        fallback: Option<Box<dyn FallbackController>>,
+    ) -> Result<Self, HardwareError> {
         config.check()?;
+        if fallback.is_none()
+            && let Some(index) = config.groups.iter().position(crate::config::GateGroup::falls)
+        {
+            let group = config.layout.groups()[index].name.clone();
+            return Err(HardwareError::NoFallback { group });
+        }
         let layout = &config.layout;
         if layout.groups().len() > MAX_GROUPS {
             return Err(HardwareError::TooManyGroups {
@@ -80,7 +107,7 @@ impl Gate {
         let joints = layout.joints().len();
         let mut group_of_joint = vec![None; joints];
         for (index, group) in layout.groups().iter().enumerate() {
-            if group.kind == sinew_types::GroupKind::Joints {
+            if group.kind == GroupKind::Joints {
                 for joint in &group.joints {
                     group_of_joint[*joint] = Some(index);
                 }
@@ -106,6 +133,10 @@ impl Gate {
             measured_at: vec![None; joints],
             healthy_since: None,
             stopped_at: None,
+            remote_e_stop_at: None,
+            fallback,
+            fallback_out: ActuatorCommand::unused(&config.layout),
+            falls_back: false,
             safety,
             voided: Vec::with_capacity(MAX_VOIDED),
             config,
@@ -184,6 +215,18 @@ impl Gate {
                 }
                 Ok(Accepted::Done)
             }
+            Event::EStopHeartbeat { pressed } => {
+                self.remote_e_stop_at = Some(now);
+                self.safety.e_stop_pressed = pressed;
+                if pressed {
+                    self.stop(now, Cause::EmergencyStop);
+                }
+                Ok(Accepted::Done)
+            }
+            Event::Violation(cause) => {
+                self.stop(now, cause);
+                Ok(Accepted::Done)
+            }
             Event::Reset => self.reset(now),
             Event::Arm => self.arm(now),
             Event::Activated => {
@@ -239,6 +282,9 @@ impl Gate {
         if self.safety.e_stop_pressed {
             return Err(Refused::EStopPressed);
         }
+        if self.remote_e_stop_is_silent(now) {
+            return Err(Refused::EStopSilent);
+        }
         if !self.safety.causes.is_empty() {
             return Err(Refused::CauseLatched);
         }
@@ -268,6 +314,9 @@ impl Gate {
         if self.safety.e_stop_pressed {
             return Err(Refused::EStopPressed);
         }
+        if self.remote_e_stop_is_silent(now) {
+            return Err(Refused::EStopSilent);
+        }
         let causes = self.safety.causes;
         if causes.mode() >= Some(Mode::Fault) {
             if causes.contains(Cause::DriverError) || causes.contains(Cause::StateStale) {
@@ -284,6 +333,13 @@ impl Gate {
             self.safety.causes.remove(cause);
         }
         Ok(Accepted::Done)
+    }
+
+    fn remote_e_stop_is_silent(&self, now: Time) -> bool {
+        self.config
+            .timeouts
+            .remote_e_stop
+            .is_some_and(|limit| self.remote_e_stop_at.is_none_or(|heard| now.since(heard) > limit))
     }
 
     fn require_fresh(&self, now: Time) -> Result<(), Refused> {
@@ -355,6 +411,9 @@ impl Gate {
         self.finish_disarming(now);
         let is_powered = matches!(self.power, Power::On | Power::Disarming(_));
         if is_powered {
+            if self.remote_e_stop_is_silent(now) {
+                self.stop(now, Cause::EmergencyStop);
+            }
             if self.stale_group(now).is_some() {
                 self.stop(now, Cause::StateStale);
             } else if self.groups.iter().any(|group| group.is_over_speed(state)) {
@@ -396,17 +455,66 @@ impl Gate {
         }
     }
 
+    /// What each group is to be given, by power, latched causes and authority.
+    fn directive(&self, index: usize) -> Directive {
+        let group = &self.groups[index];
+        match (self.power, self.safety.causes.mode()) {
+            (Power::Off | Power::Arming, _) => Directive::Off,
+            // Feedback is not trusted while any fault is latched, whatever else is.
+            (_, Some(mode)) => Directive::Stop { mode, trusted: !self.safety.causes.is_faulty() },
+            (Power::Disarming(_), None) => {
+                Directive::Stop { mode: Mode::ProtectiveStop, trusted: true }
+            }
+            (Power::On, None) if self.safety.groups[index].owner.is_some() => {
+                // A lease without a command yet does not take a balancing robot from what keeps it up.
+                if group.config().falls() && !group.commanded {
+                    Directive::Fallback
+                } else {
+                    Directive::Track
+                }
+            }
+            (Power::On, None) if group.config().falls() => Directive::Fallback,
+            (Power::On, None) => Directive::Rest,
+        }
+    }
+
+    /// Asks the fallback controller for this cycle's set-points if any group needs them.
+    fn fall_back(&mut self, now: Time, state: &RobotState, last: &ActuatorCommand) {
+        let is_needed = (0..self.groups.len()).any(|index| match self.directive(index) {
+            Directive::Fallback => true,
+            Directive::Stop { mode, trusted: true } => self.groups[index].falls_back_in(mode),
+            _ => false,
+        });
+        let Some(fallback) = self.fallback.as_mut().filter(|_| is_needed) else {
+            self.falls_back = false;
+            return;
+        };
+        if !self.falls_back {
+            fallback.start(now, state, last);
+        }
+        self.falls_back = true;
+        // Of the cycle before: this cycle's comes after the controller that it is for.
+        let reference = last.base.unwrap_or_default();
+        let period = self.config.period;
+        let stepped = fallback.step(now, period, state, reference, &mut self.fallback_out);
+        let is_whole = || {
+            self.groups
+                .iter()
+                .filter(|group| group.config().falls())
+                .all(|group| group.check(&self.fallback_out) == Ok(true))
+        };
+        if stepped.is_err() || !is_whole() {
+            self.falls_back = false;
+            self.stop(now, Cause::FallbackFailed);
+        }
+    }
+
     fn write_groups(&mut self, now: Time, state: &RobotState, out: &mut ActuatorCommand) {
-        let stopped = self.safety.causes.mode();
-        for (group, safety) in self.groups.iter_mut().zip(&self.safety.groups) {
-            let directive = match (self.power, stopped) {
-                (Power::Off | Power::Arming, _) => Directive::Off,
-                (_, Some(mode)) => Directive::Stop { trusted: mode != Mode::Fault },
-                (Power::Disarming(_), None) => Directive::Stop { trusted: true },
-                (Power::On, None) if safety.owner.is_some() => Directive::Track,
-                (Power::On, None) => Directive::Rest,
-            };
-            group.cycle(now, directive, state, self.config.still_joint_velocity, out);
+        self.fall_back(now, state, out);
+        for index in 0..self.groups.len() {
+            let directive = self.directive(index);
+            let still = self.config.still_joint_velocity;
+            self.groups[index].cycle(now, directive, state, still, &self.fallback_out, out);
         }
     }
 
@@ -421,7 +529,9 @@ impl Gate {
         }
         let Some(since) = self.stopped_at else { return };
         let late = |(group, safety): (&Group, &GroupSafety)| {
-            !safety.still && now.since(since) > group.config().still_within
+            !safety.still
+                && group.output != OutputKind::Fallback
+                && now.since(since) > group.config().still_within
         };
         let is_powered = matches!(self.power, Power::On | Power::Disarming(_));
         if is_powered && self.groups.iter().zip(&self.safety.groups).any(late) {

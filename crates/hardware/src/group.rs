@@ -9,12 +9,15 @@ use sinew_types::{
 
 use self::torque::{bounded_effort, bounded_impedance};
 use crate::axis::{Axis, Clamped};
-use crate::config::{AxisLimits, BaseLimits, GateGroup, GroupLimits, GroupStop};
-use crate::safety::{ClampCounts, OutputKind};
+use crate::config::{AxisLimits, BaseLimits, GateGroup, GroupLimits, GroupStop, StopStep};
+use crate::safety::{ClampCounts, Mode, OutputKind};
 
 /// Base speeds under which it counts as still.
 const STILL_LINEAR_M_S: f64 = 0.02;
 const STILL_ANGULAR_RAD_S: f64 = 0.05;
+/// The same for a base that is kept up by balancing.
+const BALANCED_LINEAR_M_S: f64 = 0.1;
+const BALANCED_ANGULAR_RAD_S: f64 = 0.2;
 
 /// What the gate wants of a group in this cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +28,20 @@ pub(crate) enum Directive {
     Track,
     /// Come to rest and hold: nobody commands, but nothing is wrong.
     Rest,
-    /// The stop profile; feedback may not be trusted.
-    Stop { trusted: bool },
+    /// What the fallback controller says.
+    Fallback,
+    /// The stop plan's step for this mode; feedback may not be trusted.
+    Stop { mode: Mode, trusted: bool },
+}
+
+/// What a stopped group is given in this cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Hold,
+    Damp,
+    Settle,
+    Fallback,
+    PowerOff,
 }
 
 /// The targets, the last output and the limits of one group.
@@ -51,6 +66,8 @@ pub(crate) struct Group {
     /// Whether `axes` continue what the actuators were given; false after torque was off.
     seeded: bool,
     pub(crate) commanded: bool,
+    /// The mode that it is being stopped in, since when, and whether the next step has come.
+    stopping: Option<(Mode, Time, bool)>,
     pub(crate) output: OutputKind,
     pub(crate) clamps: ClampCounts,
 }
@@ -79,6 +96,7 @@ impl Group {
             axes: vec![Axis::default(); axes],
             seeded: false,
             commanded: false,
+            stopping: None,
             output: OutputKind::None,
             clamps: ClampCounts::default(),
         }
@@ -107,6 +125,17 @@ impl Group {
 
     /// Whether the measured state is at rest.
     pub(crate) fn is_still(&self, state: &RobotState, still_joint_velocity: f64) -> bool {
+        // A reference has nothing that is measured; what follows it is another group.
+        if self.layout.joints.is_empty() {
+            return true;
+        }
+        // A robot that balances moves its joints to stand still.
+        if self.output == OutputKind::Fallback {
+            return state.base.is_none_or(|base| {
+                base.linear_velocity.norm() < BALANCED_LINEAR_M_S
+                    && base.angular_velocity.norm() < BALANCED_ANGULAR_RAD_S
+            });
+        }
         if matches!(self.config.limits, GroupLimits::Twist(_))
             && let Some(base) = state.base.filter(|base| base.valid)
         {
@@ -137,40 +166,58 @@ impl Group {
         !matches!(self.output, OutputKind::Ramp | OutputKind::Track)
     }
 
-    /// Decides on this cycle's output and writes it.
+    /// Decides on this cycle's output and writes it. `fallback` is what the fallback controller says,
+    /// looked at only where the directive asks for it.
     pub(crate) fn cycle(
         &mut self,
         now: Time,
         directive: Directive,
         state: &RobotState,
         still_joint_velocity: f64,
+        fallback: &ActuatorCommand,
         out: &mut ActuatorCommand,
     ) {
         let directive = match directive {
             // Effort alone cannot hold a position: without commands such a group follows its profile.
             Directive::Rest if matches!(self.config.limits, GroupLimits::Effort(_)) => {
-                Directive::Stop { trusted: true }
+                Directive::Stop { mode: Mode::ProtectiveStop, trusted: true }
             }
             other => other,
         };
-        let settle = match (directive, &self.config.stop) {
-            (Directive::Off, _) | (Directive::Stop { .. }, GroupStop::PowerOff) => {
+        let action = match directive {
+            Directive::Stop { mode, trusted } => {
+                Some(self.stop_action(now, mode, trusted, state, still_joint_velocity))
+            }
+            _ => {
+                self.stopping = None;
+                None
+            }
+        };
+        let settle = match (directive, action) {
+            (Directive::Off, _) | (_, Some(Action::PowerOff)) => {
                 self.output = OutputKind::None;
                 self.seeded = false;
                 return self.write_nothing(out);
             }
-            (Directive::Stop { .. }, GroupStop::Damp) => {
+            (_, Some(Action::Damp)) => {
                 self.output = OutputKind::Damp;
                 self.seeded = false;
                 return self.write_damping(out);
             }
-            (Directive::Stop { trusted: true }, GroupStop::Settle(_)) => true,
+            (_, Some(Action::Settle)) => true,
             _ => false,
         };
         if !self.seeded {
             self.seed(state);
         }
-        let clamped = if directive == Directive::Track && self.commanded {
+        let falls_back = directive == Directive::Fallback || action == Some(Action::Fallback);
+        let clamped = if falls_back {
+            let period = Duration::from_secs_f64(self.dt);
+            self.accept(fallback, now, period);
+            self.release();
+            self.output = OutputKind::Fallback;
+            self.track(now, state)
+        } else if directive == Directive::Track && self.commanded {
             self.output = OutputKind::Track;
             self.track(now, state)
         } else {
@@ -183,6 +230,49 @@ impl Group {
         self.clamps.acceleration += u64::from(clamped.acceleration);
         let effort = self.write(state, out);
         self.clamps.effort += u64::from(effort || clamped.effort);
+    }
+
+    /// Whether the stop plan has the fallback controller act in this mode, feedback being trusted.
+    pub(crate) fn falls_back_in(&self, mode: Mode) -> bool {
+        let has_moved_on = self.stopping.is_some_and(|(at, _, next)| at == mode && next);
+        let step = step_of(&self.config, mode);
+        match &step.then {
+            Some(then) if has_moved_on => *then == GroupStop::Fallback,
+            _ => step.action == GroupStop::Fallback,
+        }
+    }
+
+    /// What the stop plan says now: its first action, or the next one once the group is still, or
+    /// should have been.
+    fn stop_action(
+        &mut self,
+        now: Time,
+        mode: Mode,
+        trusted: bool,
+        state: &RobotState,
+        still_joint_velocity: f64,
+    ) -> Action {
+        let (since, was_still) = match self.stopping {
+            Some((at, since, next)) if at == mode => (since, next),
+            _ => (now, false),
+        };
+        let is_still =
+            since < now && self.is_at_rest() && self.is_still(state, still_joint_velocity);
+        let next = was_still || is_still || now.since(since) > self.config.still_within;
+        self.stopping = Some((mode, since, next));
+        let step = step_of(&self.config, mode);
+        let action = match &step.then {
+            Some(then) if next => then,
+            _ => &step.action,
+        };
+        match action {
+            GroupStop::PowerOff => Action::PowerOff,
+            GroupStop::Damp => Action::Damp,
+            GroupStop::Settle(_) if trusted => Action::Settle,
+            GroupStop::Fallback if trusted => Action::Fallback,
+            GroupStop::Fallback => Action::Damp,
+            GroupStop::Hold | GroupStop::Settle(_) => Action::Hold,
+        }
     }
 
     fn seed(&mut self, state: &RobotState) {
@@ -294,9 +384,10 @@ impl Group {
     /// One cycle towards rest; whether it is reached.
     fn rest(&mut self, settle: bool, state: &RobotState, still_joint_velocity: f64) -> bool {
         let dt = self.dt;
+        let goal = settle_goal(&self.config, self.stopping).filter(|_| settle);
         match &self.config.limits {
             GroupLimits::Position(limits) => {
-                if settle && let GroupStop::Settle(goal) = &self.config.stop {
+                if let Some(goal) = goal {
                     for ((axis, limits), goal) in self.axes.iter_mut().zip(limits).zip(goal) {
                         axis.towards(*goal, 0.0, limits, dt);
                     }
@@ -307,7 +398,7 @@ impl Group {
                 }
             }
             GroupLimits::Gripper { width, .. } => {
-                if settle && let GroupStop::Settle(goal) = &self.config.stop {
+                if let Some(goal) = goal {
                     self.axes[0].towards(goal[0], 0.0, width, dt);
                 } else {
                     self.axes[0].ramp(width, dt);
@@ -411,6 +502,24 @@ impl Group {
             out.joints[*joint] =
                 JointCommand { velocity: 0.0, kp: 0.0, kd: last.kd, ..JointCommand::UNUSED };
         }
+    }
+}
+
+fn step_of(config: &GateGroup, mode: Mode) -> &StopStep {
+    match mode {
+        Mode::EStop => &config.stop.e_stop,
+        Mode::Fault => &config.stop.fault,
+        _ => &config.stop.protective_stop,
+    }
+}
+
+/// Where a settling group goes.
+fn settle_goal(config: &GateGroup, stopping: Option<(Mode, Time, bool)>) -> Option<&[f64]> {
+    let (mode, _, next) = stopping?;
+    let step = step_of(config, mode);
+    match step.then.as_ref().filter(|_| next).unwrap_or(&step.action) {
+        GroupStop::Settle(goal) => Some(goal),
+        _ => None,
     }
 }
 

@@ -60,10 +60,12 @@
 //! ```
 
 mod axis;
+mod balance;
 mod config;
 mod control_loop;
 mod error;
 mod event;
+mod fallback;
 mod gate;
 mod group;
 mod handle;
@@ -78,12 +80,15 @@ mod refusal;
 mod robot_config;
 mod safety;
 
+pub use balance::{TwoWheelBalance, fallback_of};
 pub use config::{
-    AxisLimits, BaseLimits, GateConfig, GateGroup, GroupLimits, GroupStop, Timeouts, TorqueLimits,
+    AxisLimits, BaseLimits, GateConfig, GateGroup, GroupLimits, GroupStop, StopPlan, StopStep,
+    Timeouts, TorqueLimits,
 };
 pub use control_loop::{ControlLoop, TickReport};
 pub use error::HardwareError;
 pub use event::{Accepted, Event, Notice, RequestId};
+pub use fallback::{FallbackController, FallbackError};
 pub use gate::{Gate, PowerRequest};
 pub use handle::{ControlHandle, QueueFull};
 pub use histogram::LatencyHistogram;

@@ -78,6 +78,9 @@ pub enum Refused {
     /// Arming or resetting while an emergency-stop input is pressed.
     #[error("an emergency-stop input is still pressed")]
     EStopPressed,
+    /// Arming or resetting while the remote emergency stop is silent.
+    #[error("the remote emergency stop is not heard")]
+    EStopSilent,
     /// Arming or resetting while the measured state is old, not valid, or cannot be read.
     #[error("the measured state of group {group} is missing, not valid or too old")]
     StateNotFresh {

@@ -6,7 +6,8 @@ use sinew_robot::{CommandInterface, Group, JointLimits, LimitProfile, RobotModel
 use sinew_types::{GroupKind, GroupLayout, Layout};
 
 use crate::config::{
-    AxisLimits, BaseLimits, GateConfig, GateGroup, GroupLimits, GroupStop, Timeouts, TorqueLimits,
+    AxisLimits, BaseLimits, GateConfig, GateGroup, GroupLimits, GroupStop, StopPlan, StopStep,
+    Timeouts, TorqueLimits,
 };
 use crate::error::HardwareError;
 
@@ -47,7 +48,10 @@ impl GateConfig {
             layout: layout_of(model)?,
             period: Duration::from_secs(1) / model.control_rate_hz(),
             groups,
-            timeouts: Timeouts::default(),
+            timeouts: Timeouts {
+                remote_e_stop: model.config().remote_e_stop_timeout_s.map(Duration::from_secs_f64),
+                ..Timeouts::default()
+            },
             still_joint_velocity: 0.05,
         };
         config.check()?;
@@ -83,22 +87,36 @@ fn refused(
 fn gate_group(model: &RobotModel, group: &Group) -> Result<GateGroup, HardwareError> {
     let joints: Vec<JointLimits> =
         group.joints.iter().map(|index| model.joints()[*index].limits).collect();
-    let stop = match &group.stop.action {
-        StopAction::Hold => GroupStop::Hold,
-        StopAction::Damp => GroupStop::Damp,
-        StopAction::PowerOff => GroupStop::PowerOff,
-        StopAction::Settle { configuration } => {
-            let positions = group.configurations.get(configuration).ok_or_else(|| {
-                refused(&group.name, "stop.settle", configuration, "one of the configurations")
-            })?;
-            // The width of a gripper is the way that both fingers are open.
-            let is_gripper = group.gripper.is_some();
-            GroupStop::Settle(if is_gripper {
-                vec![positions.iter().sum()]
-            } else {
-                positions.clone()
-            })
-        }
+    let action = |action: &StopAction| -> Result<GroupStop, HardwareError> {
+        Ok(match action {
+            StopAction::Hold => GroupStop::Hold,
+            StopAction::Damp => GroupStop::Damp,
+            StopAction::Fallback => GroupStop::Fallback,
+            StopAction::PowerOff => GroupStop::PowerOff,
+            StopAction::Settle { configuration } => {
+                let positions = group.configurations.get(configuration).ok_or_else(|| {
+                    refused(&group.name, "stop.settle", configuration, "one of the configurations")
+                })?;
+                // The width of a gripper is the way that both fingers are open.
+                let is_gripper = group.gripper.is_some();
+                GroupStop::Settle(if is_gripper {
+                    vec![positions.iter().sum()]
+                } else {
+                    positions.clone()
+                })
+            }
+        })
+    };
+    let step = |step: sinew_robot::StopStep| -> Result<StopStep, HardwareError> {
+        Ok(StopStep {
+            action: action(&step.action)?,
+            then: step.then.as_ref().map(action).transpose()?,
+        })
+    };
+    let stop = StopPlan {
+        protective_stop: step(group.stop.protective_stop())?,
+        fault: step(group.stop.in_fault())?,
+        e_stop: step(group.stop.in_e_stop())?,
     };
     Ok(GateGroup {
         limits: group_limits(group, &joints)?,
@@ -202,27 +220,46 @@ fn check_group(layout: &GroupLayout, group: &GateGroup) -> Result<(), HardwareEr
     if per_joint != layout.joints.len() {
         return Err(refused(name, "limits", per_joint, format!("{}", layout.joints.len())));
     }
-    let (stop, allowed) = match (&group.stop, &group.limits) {
-        (GroupStop::Hold, GroupLimits::Effort(_)) => ("hold", "damp, power_off"),
+    for (field, step) in group.stop.steps() {
+        for action in std::iter::once(&step.action).chain(&step.then) {
+            check_action(name, field, action, &group.limits, what)?;
+        }
+    }
+    check_numbers(name, &group.limits)
+}
+
+fn check_action(
+    name: &str,
+    field: &'static str,
+    action: &GroupStop,
+    limits: &GroupLimits,
+    what: &str,
+) -> Result<(), HardwareError> {
+    let (stop, allowed) = match (action, limits) {
+        (GroupStop::Hold, GroupLimits::Effort(_)) => ("hold", "damp, fallback, power_off"),
         (GroupStop::Damp, GroupLimits::Twist(_)) => ("damp", "hold, power_off"),
         (GroupStop::Damp, GroupLimits::Gripper { .. }) => ("damp", "hold, settle, power_off"),
+        (GroupStop::Fallback, GroupLimits::Twist(_)) => ("fallback", "hold, power_off"),
+        (GroupStop::Fallback, GroupLimits::Gripper { .. }) => {
+            ("fallback", "hold, settle, power_off")
+        }
         (GroupStop::Settle(goal), GroupLimits::Position(_) | GroupLimits::Gripper { .. }) => {
-            let expected = match &group.limits {
+            let expected = match limits {
                 GroupLimits::Position(limits) => limits.len(),
                 _ => 1,
             };
             return if goal.len() == expected && goal.iter().all(|value| value.is_finite()) {
-                check_numbers(name, &group.limits)
+                Ok(())
             } else {
-                Err(refused(name, "stop.settle", format!("{goal:?}"), format!("{expected} finite")))
+                Err(refused(name, field, format!("settle {goal:?}"), format!("{expected} finite")))
             };
         }
         (GroupStop::Settle(_), GroupLimits::Twist(_)) => ("settle", "hold, power_off"),
         (GroupStop::Settle(_), GroupLimits::Effort(_)) => ("settle", "damp, power_off"),
-        (GroupStop::Settle(_), _) => ("settle", "hold, damp, power_off"),
-        _ => return check_numbers(name, &group.limits),
+        (GroupStop::Settle(_), _) => ("settle", "hold, damp, fallback, power_off"),
+        _ => return Ok(()),
     };
-    Err(refused(name, "stop", format!("{stop} with command {what}"), allowed))
+    Err(refused(name, field, format!("{stop} with command {what}"), allowed))
 }
 
 fn check_numbers(name: &str, limits: &GroupLimits) -> Result<(), HardwareError> {

@@ -148,6 +148,11 @@ impl Causes {
         Cause::ALL.into_iter().filter(move |cause| self.contains(*cause))
     }
 
+    /// Whether one of them is a fault, after which feedback is not trusted.
+    pub fn is_faulty(self) -> bool {
+        self.iter().any(|cause| cause.mode() == Mode::Fault)
+    }
+
     /// The severest mode among them; none if there is no cause.
     pub fn mode(self) -> Option<Mode> {
         self.iter().map(Cause::mode).max()

@@ -37,6 +37,8 @@ pub struct ConnectorParameters {
 
 /// How often the world is published.
 const WORLD_PERIOD: Duration = Duration::from_millis(100);
+/// How long perception looks before the first task is planned.
+const LOOK_AROUND: Duration = Duration::from_millis(300);
 /// How long the reason of a rejection may lag behind the rejection.
 const REASON_WITHIN: Duration = Duration::from_millis(500);
 
@@ -55,6 +57,8 @@ pub struct ConnectorNode {
     results: Subscription<SkillResult>,
     world: Publisher<WorldObjects>,
     world_published: Option<Time>,
+    /// When the robot's state was known first.
+    seen_since: Option<Time>,
     heart: Heart,
     history: Vec<sinew_msgs::sinew_msgs::StepOutcome>,
 }
@@ -90,6 +94,7 @@ impl ConnectorNode {
             results: node.subscription(&names::SKILL_RESULTS).map_err(|e| failed(&e))?,
             world: node.publisher(&names::WORLD).map_err(|e| failed(&e))?,
             world_published: None,
+            seen_since: None,
             heart: Heart::new(&node, &arguments.name, crate::new_boot_id())
                 .map_err(|e| failed(&e))?,
             history: Vec::new(),
@@ -107,8 +112,13 @@ impl ConnectorNode {
 
     fn take_tasks(&mut self, now: Time) -> Vec<Request> {
         let mut requests = Vec::new();
-        // Tasks wait in the queue until there is a measured world to plan in.
+        // Tasks wait in the queue until there is a measured world to plan in: perception needs more
+        // than one look to have seen every object.
         if !self.observer.is_ready() {
+            return requests;
+        }
+        let seen_since = *self.seen_since.get_or_insert(now);
+        if now.since(seen_since) < LOOK_AROUND {
             return requests;
         }
         while let Some(event) = self.tasks.take_event() {
@@ -299,13 +309,16 @@ impl Node for ConnectorNode {
             self.carry_out(request, now)?;
         }
         if self.lock_step && self.executive.awaits_planner() {
-            self.heart.beat_while_waiting().map_err(|e| NodeError::new(&self.name, e))?;
             return Ok(Progress::WaitsOutside);
         }
         self.heart
             .beat(now, self.observer.state.tick)
             .map_err(|e| NodeError::new(&self.name, e))?;
         Ok(Progress::Done)
+    }
+
+    fn keep_alive(&mut self) -> Result<(), NodeError> {
+        self.heart.keep_alive().map_err(|e| NodeError::new(&self.name, e))
     }
 }
 

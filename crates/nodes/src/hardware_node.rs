@@ -95,6 +95,8 @@ struct Peer {
     boot_id: BootId,
     acknowledged: u64,
     heard: Instant,
+    /// Whether it was seen on the graph, where a node may appear after its first heartbeat.
+    announced: bool,
 }
 
 impl HardwareNode {
@@ -193,6 +195,10 @@ impl HardwareNode {
                     boot_id,
                     acknowledged: received.message.tick_ack,
                     heard: Instant::now(),
+                    announced: self
+                        .peers
+                        .get(name)
+                        .is_some_and(|peer| peer.boot_id == boot_id && peer.announced),
                 };
                 self.peers.insert(name.clone(), peer);
             }
@@ -358,11 +364,14 @@ impl HardwareNode {
         let Some(published) = self.published else { return Ok(false) };
         let mut lost = None;
         for name in &self.lock_step_with {
-            let Some(peer) = self.peers.get(name) else { continue };
+            let Some(peer) = self.peers.get_mut(name) else { continue };
             if peer.acknowledged >= published {
                 continue;
             }
-            if peer.heard.elapsed() < SILENT && self.bus_knows(name) {
+            let is_known = knows(&self.bus, name);
+            let has_left = peer.announced && !is_known;
+            peer.announced |= is_known;
+            if peer.heard.elapsed() < SILENT && !has_left {
                 return Ok(true);
             }
             lost = Some(name.clone());
@@ -374,10 +383,6 @@ impl HardwareNode {
             self.handle.peer_lost(peer.boot_id).map_err(|e| self.error(e))?;
         }
         Ok(false)
-    }
-
-    fn bus_knows(&self, name: &str) -> bool {
-        self.bus.peers().iter().any(|p| p.name == name && p.namespace == self.bus.namespace())
     }
 
     fn publish(&mut self, now: Time) -> Result<(), NodeError> {
@@ -449,6 +454,11 @@ impl Node for HardwareNode {
     }
 }
 
+/// Whether a node of this name is in the robot's part of the graph.
+fn knows(bus: &BusNode, name: &str) -> bool {
+    bus.peers().iter().any(|peer| peer.name == name && peer.namespace == bus.namespace())
+}
+
 /// Width and height of pictures from the world's own cameras, pixels.
 const WORLD_PICTURE_PX: (u32, u32) = (960, 720);
 
@@ -461,7 +471,9 @@ fn lease_error(refused: Refused) -> ErrorCode {
         Refused::NotReady { .. } | Refused::Disarming | Refused::NotArmed => ErrorCode::NotReady,
         Refused::Busy { .. } | Refused::TooManyLeases { .. } => ErrorCode::Busy,
         Refused::NeedsResume { .. } => ErrorCode::LeaseRevoked,
-        Refused::CauseLatched | Refused::EStopPressed => ErrorCode::SafetyStop,
+        Refused::CauseLatched | Refused::EStopPressed | Refused::EStopSilent => {
+            ErrorCode::SafetyStop
+        }
         Refused::StateNotFresh { .. } | Refused::ActivationFailed => ErrorCode::HardwareFault,
         _ => ErrorCode::InvalidArguments,
     }

@@ -49,9 +49,10 @@ impl Heart {
         self.say(tick)
     }
 
-    /// Beats by wall time, without a word on the tick at hand: for a node that holds the system's
-    /// clock while it waits for the outside, and must not be taken for a dead one.
-    pub(crate) fn beat_while_waiting(&mut self) -> Result<(), BusError> {
+    /// Beats by wall time, and says again which tick was handled last: while the system's clock
+    /// stands still this node must not be taken for a dead one, and an acknowledgement that was lost
+    /// on the way would keep the clock standing.
+    pub(crate) fn keep_alive(&mut self) -> Result<(), BusError> {
         if self.last_wall.elapsed() < PERIOD {
             return Ok(());
         }

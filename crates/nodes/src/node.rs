@@ -45,6 +45,15 @@ pub trait Node: Send {
     /// When the node cannot go on; the system is then brought to a stop.
     fn step(&mut self, now: Time) -> Result<Progress, NodeError>;
 
+    /// Says that it lives, by wall time: called all the time, also while the system's clock stands
+    /// still, but not in a composed system, whose nodes live and die together.
+    ///
+    /// # Errors
+    /// When the node cannot go on.
+    fn keep_alive(&mut self) -> Result<(), NodeError> {
+        Ok(())
+    }
+
     /// Brings what it commands to rest and lets go of it; called once, at the end.
     fn shutdown(&mut self, _now: Time) {}
 }

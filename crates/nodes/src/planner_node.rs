@@ -175,6 +175,10 @@ impl Node for PlannerNode {
             }
         }
     }
+
+    fn keep_alive(&mut self) -> Result<(), NodeError> {
+        self.heart.keep_alive().map_err(|e| NodeError::new(&self.name, e))
+    }
 }
 
 fn answer(result: Result<Planned, PlanRefusal>) -> MakePlanResponse {

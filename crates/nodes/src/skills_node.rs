@@ -282,6 +282,10 @@ impl Node for SkillsNode {
             .map_err(|e| NodeError::new(&self.name, e))?;
         Ok(Progress::Done)
     }
+
+    fn keep_alive(&mut self) -> Result<(), NodeError> {
+        self.heart.keep_alive().map_err(|e| NodeError::new(&self.name, e))
+    }
 }
 
 fn inputs<'a>(observer: &'a Observer, safety: SafetyView<'a>) -> Inputs<'a> {

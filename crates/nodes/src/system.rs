@@ -173,6 +173,7 @@ pub fn follow(
         if node.step(now)? == Progress::WaitsOutside {
             tracing::trace!(node = node.name(), "waits for an answer from outside");
         }
+        node.keep_alive()?;
         waiter.wait(IDLE);
     }
     node.shutdown(now);

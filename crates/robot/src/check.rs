@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::config::{
-    BaseConfig, CommandInterface, DiffDriveConfig, GroupConfig, LimitProfile, RobotConfig,
-    StopAction,
+    BaseConfig, CommandInterface, DiffDriveConfig, FallbackConfig, GroupConfig, LimitProfile,
+    RobotConfig, StopAction,
 };
 use crate::error::{RobotError, list};
 use crate::tree::{Joint, JointKind, JointLimits, Tree};
@@ -17,6 +17,7 @@ pub(crate) fn config(path: &Path, config: &RobotConfig, tree: &Tree) -> Result<(
     check.joint_limits()?;
     check.groups()?;
     check.base()?;
+    check.fallback()?;
     check.sensors()
 }
 
@@ -92,6 +93,11 @@ impl Check<'_> {
                 "1 to 1000",
             ));
         }
+        if let Some(timeout) = config.remote_e_stop_timeout_s
+            && !(0.1..=5.0).contains(&timeout)
+        {
+            return Err(self.error("remote_e_stop_timeout_s", timeout.to_string(), "0.1 to 5"));
+        }
         if config.groups.is_empty() {
             return Err(self.error("groups", "none", "one group or more"));
         }
@@ -153,7 +159,7 @@ impl Check<'_> {
         let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
         for (name, group) in &self.config.groups {
             let field = format!("groups.{name}");
-            if group.joints.is_empty() {
+            if group.joints.is_empty() && group.command != CommandInterface::Twist {
                 return Err(self.error(format!("{field}.joints"), "none", "one joint or more"));
             }
             for joint in &group.joints {
@@ -354,14 +360,86 @@ impl Check<'_> {
                 }
             }
         }
-        if let StopAction::Settle { configuration } = &group.stop.action
-            && !group.configurations.contains_key(configuration)
-        {
-            let known = list(group.configurations.keys().map(String::as_str));
+        for (key, action) in group.stop.actions() {
+            match action {
+                StopAction::Settle { configuration }
+                    if !group.configurations.contains_key(configuration) =>
+                {
+                    let known = list(group.configurations.keys().map(String::as_str));
+                    return Err(self.error(
+                        format!("{field}.stop.{key}.settle.configuration"),
+                        format!("`{configuration}`"),
+                        known,
+                    ));
+                }
+                StopAction::Settle { .. } if key.starts_with("fault") => {
+                    return Err(self.error(
+                        format!("{field}.stop.{key}"),
+                        "settle, which needs feedback that is trusted",
+                        "hold, damp, power_off",
+                    ));
+                }
+                StopAction::Fallback if self.config.fallback.is_none() => {
+                    return Err(self.error(
+                        format!("{field}.stop.{key}"),
+                        "fallback, but the file names no controller under `fallback`",
+                        "hold, damp, settle, power_off; or add `fallback`",
+                    ));
+                }
+                StopAction::Fallback if key != "action" => {
+                    return Err(self.error(
+                        format!("{field}.stop.{key}"),
+                        "fallback",
+                        "hold, damp, settle, power_off; fallback in `action` alone",
+                    ));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn fallback(&self) -> Result<(), RobotError> {
+        let Some(FallbackConfig::TwoWheelBalance(balance)) = &self.config.fallback else {
+            return Ok(());
+        };
+        let field = "fallback.two_wheel_balance";
+        for (key, name) in [
+            ("left_wheel_joint", &balance.left_wheel_joint),
+            ("right_wheel_joint", &balance.right_wheel_joint),
+        ] {
+            self.joint(format!("{field}.{key}"), name)?;
+            let by_effort = self.config.groups.values().any(|group| {
+                group.joints.contains(name) && group.command == CommandInterface::Effort
+            });
+            if !by_effort {
+                return Err(self.error(
+                    format!("{field}.{key}"),
+                    format!("`{name}`"),
+                    "a joint of a group that is commanded by effort",
+                ));
+            }
+        }
+        self.positive(field, "wheel_radius_m", balance.wheel_radius_m)?;
+        self.positive(field, "wheel_separation_m", balance.wheel_separation_m)?;
+        self.positive(field, "max_pitch_rad", balance.max_pitch_rad)?;
+        for (key, value) in [
+            ("distance_gain_n", balance.distance_gain_n),
+            ("speed_gain_n_s", balance.speed_gain_n_s),
+            ("pitch_gain_n_m", balance.pitch_gain_n_m),
+            ("pitch_rate_gain_n_m_s", balance.pitch_rate_gain_n_m_s),
+            ("yaw_rate_gain_n_m_s", balance.yaw_rate_gain_n_m_s),
+            ("balanced_pitch_rad", balance.balanced_pitch_rad),
+        ] {
+            if !value.is_finite() {
+                return Err(self.error(format!("{field}.{key}"), value.to_string(), "a number"));
+            }
+        }
+        if self.config.sensors.imu.is_none() {
             return Err(self.error(
-                format!("{field}.stop.action.settle.configuration"),
-                format!("`{configuration}`"),
-                known,
+                "sensors.imu",
+                "none",
+                "one, which the fallback controller needs",
             ));
         }
         Ok(())
@@ -379,7 +457,21 @@ impl Check<'_> {
         }
         match &self.config.base {
             BaseConfig::PlanarDiffDrive(drive) => self.diff_drive(drive, &twist),
-            BaseConfig::Fixed | BaseConfig::Floating => match twist[..] {
+            BaseConfig::Floating => match twist[..] {
+                [] => Ok(()),
+                [(_, group)] if group.joints.is_empty() => Ok(()),
+                [(name, group)] => Err(self.error(
+                    format!("groups.{name}.joints"),
+                    format!("[{}] with the command interface twist", group.joints.join(", ")),
+                    "none: on a floating base a twist is a reference for the controller",
+                )),
+                _ => Err(self.error(
+                    "groups",
+                    format!("{} groups with the command interface twist", twist.len()),
+                    "one, without joints",
+                )),
+            },
+            BaseConfig::Fixed => match twist[..] {
                 [] => Ok(()),
                 [(name, _), ..] => Err(self.error(
                     format!("groups.{name}.command"),

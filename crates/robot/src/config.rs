@@ -30,6 +30,14 @@ pub struct RobotConfig {
     /// Limits tighter than the model's, or missing there, by joint.
     #[serde(default)]
     pub joint_limits: BTreeMap<String, JointLimitConfig>,
+    /// The controller of the groups whose stop profile says `fallback`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<FallbackConfig>,
+    /// A wireless or wired emergency stop that says all the time that it is not pressed, on the topic
+    /// `hardware/e_stop_heartbeat`: the robot stops when it has been silent for this long, and is not armed
+    /// before it was heard. 0.1 to 5 s; none if there is no such device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_e_stop_timeout_s: Option<f64>,
     /// IMU and cameras.
     #[serde(default)]
     pub sensors: SensorsConfig,
@@ -72,7 +80,8 @@ pub struct DiffDriveConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupConfig {
-    /// The joints, in the order of the group's vectors.
+    /// The joints, in the order of the group's vectors. Empty for a `twist` group of a floating base: such a
+    /// group is a reference that the robot's controllers follow, leased and limited as any other.
     pub joints: Vec<String>,
     /// What the group is commanded by.
     pub command: CommandInterface,
@@ -105,7 +114,8 @@ pub enum CommandInterface {
     Effort,
     /// Position, velocity, effort, kp and kd per joint.
     Impedance,
-    /// Linear and angular velocity of the base; the driver turns them into wheel velocities.
+    /// Linear and angular velocity of the base; the driver turns them into wheel velocities, or, on a floating
+    /// base, the controller that balances the robot follows them.
     Twist,
 }
 
@@ -181,12 +191,23 @@ pub struct TwistLimits {
     pub max_angular_acceleration_rad_s2: f64,
 }
 
-/// How a group comes to rest.
+/// How a group comes to rest, by what stopped it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StopProfile {
-    /// What is commanded.
+    /// In a protective stop, and before the drivers are switched off.
     pub action: StopAction,
+    /// What follows `action` once the group is still, or was not still in `still_within_s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<StopAction>,
+    /// In a fault, where feedback is not trusted; by default as `action`, but hold in place of settle, and
+    /// damp in place of fallback, which both need feedback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<StopStep>,
+    /// In an emergency stop; by default as `action`, but damp in place of fallback. `power_off` is a stop of
+    /// category 0, `hold` then `power_off` one of category 1, `hold` one of category 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e_stop: Option<StopStep>,
     /// Time after which the group must be still, above 0 up to 30 s.
     #[serde(
         rename = "still_within_s",
@@ -194,6 +215,62 @@ pub struct StopProfile {
         serialize_with = "write_seconds"
     )]
     pub still_within: Duration,
+}
+
+impl StopProfile {
+    /// The first and the next action in a protective stop.
+    pub fn protective_stop(&self) -> StopStep {
+        StopStep { action: self.action.clone(), then: self.then.clone() }
+    }
+
+    /// The same in a fault.
+    pub fn in_fault(&self) -> StopStep {
+        self.fault.clone().unwrap_or_else(|| StopStep {
+            action: match &self.action {
+                StopAction::Settle { .. } => StopAction::Hold,
+                StopAction::Fallback => StopAction::Damp,
+                other => other.clone(),
+            },
+            then: self.then.clone().filter(|then| !matches!(then, StopAction::Settle { .. })),
+        })
+    }
+
+    /// The same in an emergency stop.
+    pub fn in_e_stop(&self) -> StopStep {
+        self.e_stop.clone().unwrap_or_else(|| StopStep {
+            action: match &self.action {
+                StopAction::Fallback => StopAction::Damp,
+                other => other.clone(),
+            },
+            then: self.then.clone(),
+        })
+    }
+
+    /// Every action that is named, with its key.
+    pub(crate) fn actions(&self) -> Vec<(&'static str, &StopAction)> {
+        let mut actions = vec![("action", &self.action)];
+        actions.extend(self.then.as_ref().map(|then| ("then", then)));
+        if let Some(step) = &self.fault {
+            actions.push(("fault.action", &step.action));
+            actions.extend(step.then.as_ref().map(|then| ("fault.then", then)));
+        }
+        if let Some(step) = &self.e_stop {
+            actions.push(("e_stop.action", &step.action));
+            actions.extend(step.then.as_ref().map(|then| ("e_stop.then", then)));
+        }
+        actions
+    }
+}
+
+/// An action, and what follows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopStep {
+    /// What is commanded.
+    pub action: StopAction,
+    /// What follows once the group is still, or was not still in `still_within_s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<StopAction>,
 }
 
 /// What is commanded to bring a group to rest.
@@ -209,8 +286,51 @@ pub enum StopAction {
         /// One of the group's `configurations`.
         configuration: String,
     },
+    /// The fallback controller: for a robot that falls when it is merely held. Also what such a group gets
+    /// when nobody commands it.
+    Fallback,
     /// No torque, or brakes where there are some.
     PowerOff,
+}
+
+/// A controller that keeps a robot up that falls when it is merely held.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum FallbackConfig {
+    /// Balances on two wheels of one axle by state feedback.
+    TwoWheelBalance(TwoWheelBalanceConfig),
+}
+
+/// State feedback of a robot on two wheels: the torque of both wheels together is
+/// `distance_gain (x - x*) + speed_gain (v - v*) + pitch_gain pitch + pitch_rate_gain pitch'`, where x is the
+/// way that the axle has gone; the gains are those of a linear-quadratic regulator, or found by hand. The
+/// wheels are commanded by effort. The robot needs an IMU whose axes are those of the base.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TwoWheelBalanceConfig {
+    /// Joint of the left wheel; positive velocity drives forward.
+    pub left_wheel_joint: String,
+    /// Joint of the right wheel; positive velocity drives forward.
+    pub right_wheel_joint: String,
+    /// Radius of both wheels.
+    pub wheel_radius_m: f64,
+    /// Distance between the wheels' contact points.
+    pub wheel_separation_m: f64,
+    /// N m per m.
+    pub distance_gain_n: f64,
+    /// N m per m/s.
+    pub speed_gain_n_s: f64,
+    /// N m per rad.
+    pub pitch_gain_n_m: f64,
+    /// N m per rad/s.
+    pub pitch_rate_gain_n_m_s: f64,
+    /// N m of difference between the wheels per rad/s of turning rate that is missing.
+    pub yaw_rate_gain_n_m_s: f64,
+    /// Pitch that is held at rest: the centre of mass is then above the axle.
+    #[serde(default)]
+    pub balanced_pitch_rad: f64,
+    /// Leaning by more than this, the robot is given up.
+    pub max_pitch_rad: f64,
 }
 
 /// Limits of one joint, in joint units; each narrows what the model says.

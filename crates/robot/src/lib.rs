@@ -44,9 +44,10 @@ mod xml;
 
 pub use chain::{Chain, Jacobian};
 pub use config::{
-    BaseConfig, CameraConfig, ChainConfig, CommandInterface, DiffDriveConfig, GripperConfig,
-    GroupConfig, ImpedanceLimits, ImuConfig, JointLimitConfig, LimitProfile, RobotConfig,
-    SensorsConfig, StopAction, StopProfile, TrajectoryLimits, TwistLimits,
+    BaseConfig, CameraConfig, ChainConfig, CommandInterface, DiffDriveConfig, FallbackConfig,
+    GripperConfig, GroupConfig, ImpedanceLimits, ImuConfig, JointLimitConfig, LimitProfile,
+    RobotConfig, SensorsConfig, StopAction, StopProfile, StopStep, TrajectoryLimits, TwistLimits,
+    TwoWheelBalanceConfig,
 };
 pub use error::RobotError;
 pub use ik::{IkConstraint, IkError, IkOptions, IkReport, IkSolution, IkSolver};

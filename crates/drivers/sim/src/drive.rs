@@ -104,7 +104,10 @@ impl Drive {
     pub(crate) fn command(&mut self, command: &JointCommand, position: f64, period_s: f64) {
         let or_zero = |value: f64| if value.is_nan() { 0.0 } else { value };
         let effort = or_zero(command.effort);
-        if !command.kp.is_nan() || !command.kd.is_nan() {
+        if command.kp == 0.0 && command.kd.is_nan() {
+            // No stiffness, and damping as the drive has it.
+            self.mode = Mode::Damp;
+        } else if !command.kp.is_nan() || !command.kd.is_nan() {
             self.mode = Mode::Impedance(JointCommand {
                 position: if command.position.is_nan() { position } else { command.position },
                 velocity: or_zero(command.velocity),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sinew_hardware::{
     AxisLimits, Event, GateConfig, GateGroup, GroupLimits, GroupStop, HardwareError, Mode,
-    OutputKind, Timeouts, TorqueLimits,
+    OutputKind, StopPlan, Timeouts, TorqueLimits,
 };
 use sinew_types::{GroupKind, JointCommand, Layout, Source};
 
@@ -28,7 +28,7 @@ fn leg(limits: GroupLimits, stop: GroupStop) -> GateConfig {
         period: Duration::from_millis(2),
         groups: vec![GateGroup {
             limits,
-            stop,
+            stop: StopPlan::always(stop),
             still_within: Duration::from_secs(2),
             read_period: Duration::from_millis(2),
         }],
@@ -170,7 +170,7 @@ fn after_torque_was_off_the_set_point_is_the_measured_one() {
 #[test]
 fn profiles_that_cannot_work_are_refused_with_what_is_allowed() {
     let cases = [
-        (GroupLimits::Effort(vec![TORQUE; 2]), GroupStop::Hold, "damp, power_off"),
+        (GroupLimits::Effort(vec![TORQUE; 2]), GroupStop::Hold, "damp, fallback, power_off"),
         (GroupLimits::Velocity(vec![AXIS; 2]), GroupStop::Settle(vec![0.0; 2]), "hold, damp"),
         (GroupLimits::Position(vec![AXIS; 2]), GroupStop::Settle(vec![0.0]), "2 finite"),
         (GroupLimits::Position(vec![AXIS; 3]), GroupStop::Hold, "allowed: 2"),
