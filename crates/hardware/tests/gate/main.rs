@@ -4,10 +4,12 @@
 mod authority;
 mod commands;
 mod control_loop;
+mod document;
 mod limits;
 mod profiles;
 mod property;
 mod real_time;
 mod rig;
+mod table;
 mod timeouts;
 mod transitions;

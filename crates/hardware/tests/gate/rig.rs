@@ -8,8 +8,8 @@ use sinew_hardware::{
 };
 use sinew_robot::RobotModel;
 use sinew_types::{
-    ActuatorCommand, BaseState, BaseTwist, BootId, GripperCommand, JointCommand, Layout, LeaseId,
-    RobotState, Source, Time,
+    ActuatorCommand, BaseState, BaseTwist, BootId, GripperCommand, ImuState, JointCommand, Layout,
+    LeaseId, RobotState, Source, Time,
 };
 
 pub(crate) const SKILLS: BootId = BootId(11);
@@ -18,6 +18,12 @@ pub(crate) const COMMAND_PERIOD: Duration = Duration::from_millis(20);
 
 pub(crate) fn mobi() -> RobotModel {
     RobotModel::load(concat!(env!("CARGO_MANIFEST_DIR"), "/../../urdf/mobi.robot.yaml")).unwrap()
+}
+
+/// A robot that falls when it is merely held.
+pub(crate) fn balancer() -> RobotModel {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../urdf/balancer.robot.yaml");
+    RobotModel::load(file).unwrap()
 }
 
 pub(crate) struct Rig {
@@ -29,6 +35,8 @@ pub(crate) struct Rig {
     pub(crate) period: Duration,
     /// The plant's joints stay where they are, and their stamps too.
     pub(crate) frozen: bool,
+    /// The IMU's measurement is not valid.
+    pub(crate) imu_lost: bool,
     seq: u64,
 }
 
@@ -38,15 +46,21 @@ impl Rig {
     }
 
     pub(crate) fn with(config: GateConfig) -> Self {
+        Self::around(Gate::new(config).unwrap())
+    }
+
+    pub(crate) fn around(gate: Gate) -> Self {
+        let config = gate.config().clone();
         let layout = config.layout.clone();
         let period = config.period;
         let mut rig = Self {
-            gate: Gate::new(config).unwrap(),
+            gate,
             state: RobotState::invalid(&layout),
             out: ActuatorCommand::unused(&layout),
             now: Time::from_nanos(1_000_000_000),
             period,
             frozen: false,
+            imu_lost: false,
             seq: 0,
             layout,
         };
@@ -118,6 +132,13 @@ impl Rig {
             }
             (gripper.stamp, gripper.valid) = (self.now, true);
         }
+        self.state.imu = Some(ImuState {
+            orientation: nalgebra::UnitQuaternion::identity(),
+            angular_velocity: Vector3::zeros(),
+            linear_acceleration: Vector3::new(0.0, 0.0, 9.81),
+            stamp: self.now,
+            valid: !self.imu_lost,
+        });
         let twist = self.out.base.unwrap_or_default();
         self.state.base = Some(BaseState {
             map_from_base: nalgebra::Isometry3::identity(),

@@ -6,7 +6,7 @@ use sinew_types::{ActuatorCommand, BootId, Source};
 use crate::rig::{Rig, SKILLS};
 
 /// A robot in each mode that there is.
-fn in_mode(mode: Mode) -> Rig {
+pub(crate) fn in_mode(mode: Mode) -> Rig {
     if mode == Mode::Disarmed {
         return Rig::new();
     }
@@ -25,7 +25,7 @@ fn in_mode(mode: Mode) -> Rig {
     rig
 }
 
-const MODES: [Mode; 5] =
+pub(crate) const MODES: [Mode; 5] =
     [Mode::Disarmed, Mode::Ready, Mode::ProtectiveStop, Mode::Fault, Mode::EStop];
 
 /// In each mode of [`MODES`], in its order: the mode afterwards, or `None` where it is refused.
