@@ -41,11 +41,12 @@ impl SafetyView<'_> {
         self.of(groups).filter_map(|group| group.owner).map(|(_, source)| source).max()
     }
 
-    /// The highest source to which any of these groups was granted after `lease` was; leases are numbered
-    /// in the order of their grants, so that old news does not count.
+    /// The highest source above skills to which any of these groups was granted after `lease` was; leases
+    /// are numbered in the order of their grants, so that old news does not count.
     pub(crate) fn taken_from(&self, groups: &[usize], lease: LeaseId) -> Option<Source> {
         let owners = self.of(groups).filter_map(|group| group.owner);
-        owners.filter(|(owner, _)| *owner > lease).map(|(_, source)| source).max()
+        let takers = owners.filter(|(owner, source)| *owner > lease && *source > Source::Skill);
+        takers.map(|(_, source)| source).max()
     }
 
     /// Whether an operator must resume any of these groups before it is granted to a skill.

@@ -97,10 +97,10 @@ impl Run {
         self.phase = Phase::Paused(pause);
         let name = source_name(pause.by());
         match verdict {
-            Verdict::Wait => return None,
+            Verdict::Wait => None,
             Verdict::GoOn => {
                 self.acquire(now, Some(pause), calls);
-                return None;
+                None
             }
             Verdict::NotResumed => {
                 let limit = PAUSE_LIMIT.as_secs();
