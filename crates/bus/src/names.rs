@@ -108,6 +108,8 @@ pub const RELEASE_LEASE: ServiceName<sinew::srv::ReleaseLease> =
 
 /// Mode, latched causes, stop epoch, owner per group; 10 Hz and on change.
 pub const SAFETY_STATE: Topic<sinew::SafetyState> = Topic::new("safety/state", Qos::latched(1));
+/// Who commands each group on behalf of what; on change. Deep, so that a log misses none.
+pub const PROVENANCE: Topic<sinew::Provenance> = Topic::new("provenance", Qos::latched(64));
 /// The e-stop input as the hardware reads it.
 pub const E_STOP: Topic<std_msgs::Bool> = Topic::new("hardware/e_stop", Qos::latched(1));
 /// Operator: stop now.

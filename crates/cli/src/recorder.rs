@@ -79,6 +79,7 @@ impl Recorder {
             topic(&node, &names::IMU)?,
             topic(&node, &names::COMMAND)?,
             topic(&node, &names::SAFETY_STATE)?,
+            topic(&node, &names::PROVENANCE)?,
             topic(&node, &names::SKILL_STATUS)?,
             topic(&node, &names::SKILL_RESULTS)?,
             topic(&node, &names::WORLD)?,

@@ -40,6 +40,7 @@ fn a_seed_repeats_and_a_replay_reproduces_it() {
     // What the run leaves behind: each is there, and the log holds what Foxglove wants.
     assert!(summary["steps"].as_array().is_some_and(|steps| !steps.is_empty()));
     assert_eq!(first.read_summary().unwrap().instruction, INSTRUCTION);
+    assert_eq!(summary["interventions"], serde_json::json!([]));
     let topics = Log::open(&first.log()).unwrap().topics().unwrap();
     for (topic, schema) in [
         ("/mobi/joint_states", "sensor_msgs/msg/JointState"),
@@ -50,6 +51,7 @@ fn a_seed_repeats_and_a_replay_reproduces_it() {
         ("/mobi/execute_task/result", "sinew_msgs/action/ExecuteTask_Result"),
         ("/mobi/skill_results", "sinew_msgs/msg/SkillResult"),
         ("/mobi/safety/state", "sinew_msgs/msg/SafetyState"),
+        ("/mobi/provenance", "sinew_msgs/msg/Provenance"),
     ] {
         assert!(topics.contains(&(topic.into(), schema.into())), "no {topic} in {topics:?}");
     }

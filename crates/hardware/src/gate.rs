@@ -248,6 +248,7 @@ impl Gate {
                 for group in &mut self.safety.groups {
                     group.needs_resume = false;
                 }
+                self.safety.resumes += 1;
                 Ok(Accepted::Done)
             }
             Event::DriverRead { ok } => {

@@ -321,6 +321,8 @@ pub struct SafetyState {
     pub causes: Causes,
     /// Advanced by every stop.
     pub stop_epoch: StopEpoch,
+    /// Times that an operator gave back what a person had taken over.
+    pub resumes: u64,
     /// Whether an emergency-stop input is pressed.
     pub e_stop_pressed: bool,
     /// Whether drivers are active.
@@ -351,6 +353,7 @@ impl SafetyState {
             mode,
             causes,
             stop_epoch,
+            resumes,
             e_stop_pressed,
             powered,
             groups,
@@ -358,7 +361,7 @@ impl SafetyState {
             leases,
         } = self;
         (*cycle, *stamp, *mode, *causes) = (other.cycle, other.stamp, other.mode, other.causes);
-        *stop_epoch = other.stop_epoch;
+        (*stop_epoch, *resumes) = (other.stop_epoch, other.resumes);
         (*e_stop_pressed, *powered) = (other.e_stop_pressed, other.powered);
         groups.clone_from(&other.groups);
         (*refused, *leases) = (other.refused, other.leases);

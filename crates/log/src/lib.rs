@@ -3,7 +3,8 @@
 //! A run has a folder of its own ([`RunFolder`]): an MCAP log that Foxglove opens ([`LogWriter`],
 //! profile `ros2`, CDR messages, `ros2msg` schemas), pictures, and a [`RunSummary`] that names the
 //! build and the hash of every file that the run depended on. [`Log`] reads such a log again, and
-//! [`first_difference`] compares the motion in two of them bit for bit.
+//! [`first_difference`] compares the motion in two of them bit for bit. [`interventions`] finds where a
+//! person commanded.
 //!
 //! Times in a log are those of the system that ran: simulated time counts from zero.
 //!
@@ -31,6 +32,7 @@ mod definitions;
 mod error;
 mod files;
 mod folder;
+mod intervention;
 mod reader;
 mod summary;
 mod writer;
@@ -40,6 +42,7 @@ pub use definitions::definition;
 pub use error::LogError;
 pub use files::{Files, sha256_of};
 pub use folder::RunFolder;
+pub use intervention::{InterruptedGoal, Intervention, interventions};
 pub use reader::{Log, Logged};
 pub use summary::{Build, Picture, RunSummary, StepSummary, Timings};
 pub use writer::LogWriter;

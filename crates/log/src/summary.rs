@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sinew_types::Evidence;
 
-use crate::{Files, LogError, sha256_of};
+use crate::{Files, Intervention, LogError, sha256_of};
 
 /// Everything about a run that can be said in a page; also what `sinew run --json` prints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub struct RunSummary {
     pub goal_met: bool,
     /// What was measured of it.
     pub evidence: Vec<Evidence>,
+    /// When a person commanded, by its start.
+    pub interventions: Vec<Intervention>,
     /// How long it took.
     pub timings: Timings,
     /// The most resident memory that this process had, MiB.

@@ -79,7 +79,9 @@ pub struct SkillManifest {
     /// It is stopped after this time, s.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub time_limit_s: f64,
-    /// Whether it can be paused while a person has its groups.
+    /// Whether it pauses while a person or another system has its groups, and begins anew once an operator
+    /// has resumed it; else it ends when they are taken. Only for skills with groups that can begin
+    /// anew at any point of their way, which their pre-conditions must then allow.
     #[serde(default)]
     pub pausable: bool,
     /// What happens with its groups when it is stopped.

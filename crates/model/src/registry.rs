@@ -67,7 +67,8 @@ impl SkillRegistry {
     /// # Errors
     /// [`ModelError::Field`]: a second skill of this id; a schema of arguments that is none or that a
     /// planner cannot read; a predicate on an argument that is not in the schema; an effect that
-    /// cannot be set; a post-condition that does not follow; times that make no sense.
+    /// cannot be set; a post-condition that does not follow; times that make no sense; a pausable
+    /// skill without groups.
     pub fn add(&mut self, manifest: SkillManifest, file: &str) -> Result<(), ModelError> {
         let checker = Checker { file, manifest: &manifest };
         if self.skills.contains_key(&manifest.id) {
@@ -178,6 +179,10 @@ impl Checker<'_> {
                 "less than the typical duration",
                 &format!("at least cost_s = {}", m.cost_s),
             ));
+        }
+        if m.pausable && m.groups.is_empty() {
+            let reason = "a skill without groups has nothing that could be taken from it";
+            return Err(self.error("pausable", "true", reason, "false, or at least one group"));
         }
         let validator = self.check_args()?;
         self.check_templates()?;

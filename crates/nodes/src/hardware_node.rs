@@ -24,6 +24,7 @@ use crate::convert::{
 use crate::detections::seen_object;
 use crate::hardware_ports::{Operator, Ports, Reply, Telemetry};
 use crate::node::{Node, NodeError, Progress};
+use crate::provenance::ProvenanceTopic;
 
 /// Parameters of the hardware node with the built-in simulator.
 #[derive(Clone, Debug, Deserialize)]
@@ -78,6 +79,7 @@ pub struct HardwareNode {
     renderer: Option<Renderer>,
     ports: Ports,
     telemetry: Telemetry,
+    provenance: ProvenanceTopic,
     commands: Subscription<ActuatorCommand>,
     detections: Publisher<sinew_msgs::sinew_msgs::WorldObjects>,
     heartbeats: BTreeMap<String, Subscription<Heartbeat>>,
@@ -125,6 +127,7 @@ impl HardwareNode {
         let ports = Ports::new(&node).map_err(|e| failed(&e))?;
         let telemetry =
             Telemetry::new(&node, sim.world().robot(), &layout).map_err(|e| failed(&e))?;
+        let provenance = ProvenanceTopic::new(&node).map_err(|e| failed(&e))?;
         let mut heartbeats = BTreeMap::new();
         for peer in ["skills", "connector", "planner", "teleop"] {
             let subscription =
@@ -157,6 +160,7 @@ impl HardwareNode {
             layout,
             ports,
             telemetry,
+            provenance,
             heartbeats,
             peers: BTreeMap::new(),
             lock_step_with: parameters.lock_step_with,
@@ -317,7 +321,7 @@ impl HardwareNode {
     }
 
     fn reply(
-        &self,
+        &mut self,
         reply: Reply,
         result: Result<Accepted, Refused>,
         stop_epoch: u64,
@@ -329,7 +333,10 @@ impl HardwareNode {
         match reply {
             Reply::Acquire(request) => {
                 let lease_id = match result {
-                    Ok(Accepted::Granted { lease, .. }) => lease.0,
+                    Ok(Accepted::Granted { lease, .. }) => {
+                        self.provenance.granted(lease, request.request());
+                        lease.0
+                    }
                     _ => 0,
                 };
                 request.respond(AcquireLeaseResponse {
@@ -394,7 +401,9 @@ impl HardwareNode {
             self.telemetry.state(&message, now).map_err(|e| failed(&e))?;
             self.published = Some(tick);
         }
-        let message = safety_to_msg(&snapshot.safety, &self.layout, now);
+        let safety = &snapshot.safety;
+        self.provenance.update(safety, tick, &self.layout, now).map_err(|e| failed(&e))?;
+        let message = safety_to_msg(safety, &self.layout, now);
         self.telemetry.safety(message, now).map_err(|e| failed(&e))?;
         if let Some(seen) = self.perception.poll() {
             let objects: Vec<_> =

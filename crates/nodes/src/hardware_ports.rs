@@ -190,11 +190,13 @@ impl Telemetry {
     }
 }
 
-/// Whether more than the stamp differs.
+/// Whether more differs than the stamp and the counters of clamps.
 fn changed(a: &SafetyState, b: &SafetyState) -> bool {
+    type Owner = sinew_msgs::sinew_msgs::GroupOwner;
     let owners = |state: &SafetyState| -> Vec<_> {
-        let owner = |o: &sinew_msgs::sinew_msgs::GroupOwner| (o.source, o.lease_id, o.output_kind);
+        let owner = |o: &Owner| (o.source, o.lease_id, o.output_kind, o.needs_resume);
         state.owners.iter().map(owner).collect()
     };
-    (a.mode, a.stop_epoch, &a.causes) != (b.mode, b.stop_epoch, &b.causes) || owners(a) != owners(b)
+    let rest = |state: &SafetyState| (state.mode, state.stop_epoch, state.resumes);
+    rest(a) != rest(b) || a.causes != b.causes || owners(a) != owners(b)
 }

@@ -12,6 +12,7 @@ pub mod launch;
 mod node;
 mod observer;
 mod planner_node;
+mod provenance;
 mod robot_facts;
 mod skills_node;
 mod system;

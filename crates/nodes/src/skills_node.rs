@@ -17,15 +17,17 @@ use sinew_msgs::sinew_msgs::{
 };
 use sinew_msgs::sinew_msgs::{ExecuteSkillFeedback, ExecuteSkillGoal};
 use sinew_skills::{
-    Feedback, Inputs, LeaseCall, OnBusy, Rejection, SafetyView, SkillGoal, SkillServer, SkillSetup,
+    Feedback, GroupAuthority, Inputs, LeaseCall, OnBusy, Rejection, SafetyView, SkillGoal,
+    SkillServer, SkillSetup,
 };
 use sinew_types::{ErrorCode, GoalId, LeaseId, Outcome, Source, StopEpoch, Time};
 
 use crate::TICK_RATE_HZ;
 use crate::arguments::NodeArguments;
 use crate::convert::{
-    command_to_msg, duration_from_msg, duration_to_msg, manifest_to_msg, rejection_to_msg,
-    skill_outcome_to_result_msg, skill_result_to_msg, source_to_msg, time_from_msg, time_to_msg,
+    authority_from_msg, command_to_msg, duration_from_msg, duration_to_msg, manifest_to_msg,
+    rejection_to_msg, skill_outcome_to_result_msg, skill_result_to_msg, source_to_msg,
+    time_from_msg, time_to_msg,
 };
 use crate::heart::Heart;
 use crate::node::{Node, NodeError, Progress};
@@ -55,6 +57,7 @@ pub struct SkillsNode {
     safety_states: Subscription<SafetyState>,
     safety: SafetyState,
     live: Vec<LeaseId>,
+    authority: Vec<GroupAuthority>,
     command: Publisher<ActuatorCommand>,
     status: Publisher<SkillStatus>,
     results: Publisher<SkillResult>,
@@ -108,6 +111,7 @@ impl SkillsNode {
             safety_states: node.subscription(&names::SAFETY_STATE).map_err(|e| failed(&e))?,
             safety: SafetyState::default(),
             live: Vec::new(),
+            authority: Vec::new(),
             command: node.publisher(&names::COMMAND).map_err(|e| failed(&e))?,
             status: node.publisher(&names::SKILL_STATUS).map_err(|e| failed(&e))?,
             results: node.publisher(&names::SKILL_RESULTS).map_err(|e| failed(&e))?,
@@ -129,6 +133,7 @@ impl SkillsNode {
                 .filter(|owner| owner.lease_id != 0)
                 .map(|owner| LeaseId(owner.lease_id))
                 .collect();
+            self.authority = authority_from_msg(&self.safety, &self.observer.layout);
         }
     }
 
@@ -154,7 +159,7 @@ impl SkillsNode {
         let message = request.goal().clone();
         let checked = match skill_goal(id, &message) {
             Ok(goal) => {
-                let safety = safety_view(&self.safety, &self.live);
+                let safety = safety_view(&self.safety, &self.live, &self.authority);
                 let inputs = inputs(&self.observer, safety);
                 self.server.goal(goal, &inputs, now)
             }
@@ -201,7 +206,7 @@ impl SkillsNode {
     }
 
     fn run_skills(&mut self, now: Time) -> Result<(), NodeError> {
-        let safety = safety_view(&self.safety, &self.live);
+        let safety = safety_view(&self.safety, &self.live, &self.authority);
         let inputs = inputs(&self.observer, safety);
         let output = self.server.step(now, &inputs);
         for command in output.commands {
@@ -215,13 +220,16 @@ impl SkillsNode {
         }
         for call in output.lease_calls {
             match call {
-                LeaseCall::Acquire { request, groups } => {
+                LeaseCall::Acquire { request, goal, groups } => {
+                    let correlation_id = self.goals.get(&goal).map(|g| g.correlation_id.clone());
                     let asked = AcquireLeaseRequest {
                         source: source_to_msg(Source::Skill),
                         groups,
                         boot_id: self.heart.boot_id().0,
                         holder: self.name.clone(),
                         command_period: duration_to_msg(Duration::from_secs(1) / TICK_RATE_HZ),
+                        goal_id: goal.0,
+                        correlation_id: correlation_id.unwrap_or_default(),
                     };
                     self.acquiring.push((request, self.acquire.call(&asked)));
                 }
@@ -292,7 +300,11 @@ fn inputs<'a>(observer: &'a Observer, safety: SafetyView<'a>) -> Inputs<'a> {
     Inputs { state: &observer.state, world: observer.world(), safety }
 }
 
-fn safety_view<'a>(safety: &'a SafetyState, live: &'a [LeaseId]) -> SafetyView<'a> {
+fn safety_view<'a>(
+    safety: &'a SafetyState,
+    live: &'a [LeaseId],
+    authority: &'a [GroupAuthority],
+) -> SafetyView<'a> {
     SafetyView {
         ready: safety.mode == SafetyState::MODE_READY,
         mode: match safety.mode {
@@ -303,7 +315,9 @@ fn safety_view<'a>(safety: &'a SafetyState, live: &'a [LeaseId]) -> SafetyView<'
             _ => "e_stop",
         },
         stop_epoch: StopEpoch(safety.stop_epoch),
+        resumes: safety.resumes,
         live_leases: live,
+        groups: authority,
     }
 }
 
@@ -356,6 +370,7 @@ fn report(
         phase: feedback.phase.to_string(),
         progress: feedback.progress,
         control_source: feedback.control_source.to_string(),
+        lease_id: feedback.lease.map_or(0, |lease| lease.0),
         missed_deadlines: feedback.missed_deadlines,
         clamped_commands: feedback.clamped_commands,
         ..status(id, goal, now)

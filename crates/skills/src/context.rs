@@ -52,6 +52,7 @@ pub(crate) struct Report {
     pub(crate) missed: u32,
     by_policy: Duration,
     by_primitive: Duration,
+    paused: Duration,
     measured: Vec<Evidence>,
 }
 
@@ -67,8 +68,14 @@ impl Report {
         match self.source {
             ControlSource::Policy => self.by_policy += tick,
             ControlSource::Primitive => self.by_primitive += tick,
-            ControlSource::Hold => {}
+            _ => {}
         }
+    }
+
+    /// In a tick of a pause: who moves the robot instead.
+    pub(crate) fn paused(&mut self, source: ControlSource, tick: Duration) {
+        self.source = source;
+        self.paused += tick;
     }
 
     pub(crate) fn phase(&mut self, phase: &'static str, progress: f32) {
@@ -91,6 +98,9 @@ impl Report {
         let mut all = self.measured.clone();
         all.push(seconds("commanded_by_policy_s", self.by_policy));
         all.push(seconds("commanded_by_primitive_s", self.by_primitive));
+        if !self.paused.is_zero() {
+            all.push(seconds("paused_s", self.paused));
+        }
         all
     }
 }

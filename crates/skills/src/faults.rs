@@ -13,13 +13,16 @@ use sinew_model::{SkillRegistry, WorldObject, WorldState};
 use sinew_policy::PolicyError;
 use sinew_robot::RobotModel;
 use sinew_types::{
-    ActuatorCommand, BaseState, ErrorCode, GoalId, Layout, LeaseId, Outcome, RobotState, StopEpoch,
-    Time,
+    ActuatorCommand, BaseState, ErrorCode, GoalId, Layout, LeaseId, Outcome, RobotState, Source,
+    StopEpoch, Time,
 };
 
 use crate::body::Body;
 use crate::policies::Runner;
-use crate::{Inputs, LeaseCall, SafetyView, SkillGoal, SkillServer, SkillSetup, builtin_manifests};
+use crate::{
+    GroupAuthority, Inputs, LeaseCall, SafetyView, SkillGoal, SkillServer, SkillSetup,
+    builtin_manifests,
+};
 
 const TICK: Duration = Duration::from_millis(20);
 
@@ -60,6 +63,11 @@ struct Bench {
     world: WorldState,
     now: Time,
     live: Vec<LeaseId>,
+    groups: Vec<GroupAuthority>,
+    resumes: u64,
+    /// What the goal said of itself last.
+    phase: &'static str,
+    clamped: u32,
 }
 
 fn robot() -> (Arc<RobotModel>, Layout) {
@@ -104,7 +112,17 @@ impl Bench {
         let faulty = || Box::new(Faulty { good_ticks: 3, error });
         let body = Body::with_policies(&robot, layout, faulty(), faulty(), TICK).unwrap();
         let server = SkillServer::with_body(registry(), body).unwrap();
-        Self { server, state, world, now: Time::ZERO, live: Vec::new() }
+        Self {
+            server,
+            state,
+            world,
+            now: Time::ZERO,
+            live: Vec::new(),
+            groups: Vec::new(),
+            resumes: 0,
+            phase: "",
+            clamped: 0,
+        }
     }
 
     /// One tick: what is asked of the gate, and what ended.
@@ -115,10 +133,15 @@ impl Bench {
             ready: true,
             mode: "ready",
             stop_epoch: StopEpoch(0),
+            resumes: self.resumes,
             live_leases: &self.live,
+            groups: &self.groups,
         };
         let inputs = Inputs { state: &self.state, world: &self.world, safety };
         let output = self.server.step(self.now, &inputs);
+        if let Some((_, feedback)) = output.feedback.first() {
+            (self.phase, self.clamped) = (feedback.phase, feedback.clamped_commands);
+        }
         (output.lease_calls, output.ended.into_iter().next().map(|(_, outcome)| outcome))
     }
 
@@ -128,12 +151,14 @@ impl Bench {
             ready: true,
             mode: "ready",
             stop_epoch: StopEpoch(0),
+            resumes: self.resumes,
             live_leases: &self.live,
+            groups: &self.groups,
         };
         let inputs = Inputs { state: &self.state, world: &self.world, safety };
         self.server.goal(goal, &inputs, self.now).unwrap();
         match &self.tick().0[..] {
-            [LeaseCall::Acquire { request, groups }] if groups == &["base"] => *request,
+            [LeaseCall::Acquire { request, groups, .. }] if groups == &["base"] => *request,
             other => panic!("{other:?}"),
         }
     }
@@ -191,6 +216,68 @@ fn a_lease_that_comes_too_late_is_given_back() {
     assert_eq!(bench.wait().error, ErrorCode::Canceled);
     bench.server.lease_granted(request, LeaseId(5));
     assert_eq!(bench.tick().0, [LeaseCall::Release(LeaseId(5))]);
+}
+
+#[test]
+fn clamps_are_the_goals_from_the_first_news_of_its_lease_to_the_news_of_its_end() {
+    let mut bench = Bench::new(not_finite);
+    let base = robot().1.group_index("base").unwrap();
+    bench.groups = vec![GroupAuthority::default(); base + 1];
+    bench.groups[base].clamped_cycles = 100;
+    let request = bench.drive();
+    bench.live = vec![LeaseId(5)];
+    bench.server.lease_granted(request, LeaseId(5));
+    let mut told = Vec::new();
+    // Owner and counter, as the news come: another's clamps, its own, and the next one's.
+    for (owner, clamped_cycles) in [
+        (None, 110),
+        (Some((LeaseId(5), Source::Skill)), 110),
+        (Some((LeaseId(5), Source::Skill)), 117),
+        (Some((LeaseId(6), Source::Teleop)), 120),
+        (Some((LeaseId(6), Source::Teleop)), 500),
+    ] {
+        bench.groups[base] = GroupAuthority { owner, clamped_cycles, ..Default::default() };
+        bench.tick();
+        told.push(bench.clamped);
+    }
+    assert_eq!(told, [0, 0, 7, 10, 10]);
+}
+
+#[test]
+fn old_news_of_another_owner_is_no_takeover() {
+    let mut bench = Bench::new(not_finite);
+    let base = robot().1.group_index("base").unwrap();
+    bench.groups = vec![GroupAuthority::default(); base + 1];
+    let request = bench.drive();
+    bench.live = vec![LeaseId(5)];
+    bench.server.lease_granted(request, LeaseId(5));
+    bench.groups[base].owner = Some((LeaseId(4), Source::Teleop));
+    bench.tick();
+    assert_eq!(bench.phase, "driving");
+    bench.groups[base].owner = Some((LeaseId(6), Source::Teleop));
+    bench.tick();
+    assert_eq!(bench.phase, "paused");
+}
+
+#[test]
+fn a_paused_goal_whose_groups_are_taken_while_it_asks_for_them_stays_paused() {
+    let mut bench = Bench::new(not_finite);
+    let base = robot().1.group_index("base").unwrap();
+    bench.groups = vec![GroupAuthority::default(); base + 1];
+    let request = bench.drive();
+    bench.server.lease_granted(request, LeaseId(5));
+    bench.groups[base].owner = Some((LeaseId(6), Source::Teleop));
+    bench.tick();
+    bench.groups[base].owner = None;
+    bench.resumes += 1;
+    let asked = (0..5).find_map(|_| match &bench.tick().0[..] {
+        [LeaseCall::Acquire { request, .. }] => Some(*request),
+        _ => None,
+    });
+    bench.server.lease_refused(asked.unwrap(), ErrorCode::Busy, "teleop has base");
+    bench.groups[base].owner = Some((LeaseId(7), Source::Teleop));
+    assert_eq!(bench.tick(), (Vec::new(), None));
+    assert_eq!(bench.phase, "paused");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 use std::fmt;
 
 use sinew_model::{Predicate, WorldState};
-use sinew_types::{ActuatorCommand, ErrorCode, GoalId, LeaseId, Outcome, RobotState, StopEpoch};
+use sinew_types::{ActuatorCommand, ErrorCode, GoalId, LeaseId, Outcome, RobotState, Source};
+
+use crate::authority::SafetyView;
 
 /// What the server sees in one tick.
 #[derive(Clone, Copy, Debug)]
@@ -36,19 +38,6 @@ impl Inputs<'_> {
     }
 }
 
-/// The safety state, as far as skills need it.
-#[derive(Clone, Copy, Debug)]
-pub struct SafetyView<'a> {
-    /// Whether leases are granted and commands followed.
-    pub ready: bool,
-    /// The mode's name, for messages.
-    pub mode: &'a str,
-    /// Advanced by every stop.
-    pub stop_epoch: StopEpoch,
-    /// All leases that are live.
-    pub live_leases: &'a [LeaseId],
-}
-
 /// What the owner of the server is to ask of the gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseCall {
@@ -57,6 +46,8 @@ pub enum LeaseCall {
     Acquire {
         /// Names the request in the answer.
         request: u64,
+        /// The goal that is going to command.
+        goal: GoalId,
         /// All of these, or none.
         groups: Vec<String>,
     },
@@ -71,9 +62,27 @@ pub enum ControlSource {
     Policy,
     /// A motion primitive: a jerk-limited trajectory, or the gripper.
     Primitive,
+    /// A person, who has taken the goal's groups.
+    Teleop,
+    /// Another system, which has taken the goal's groups.
+    External,
+    /// The fallback controller: nobody else has the goal's groups.
+    Fallback,
     /// Nobody: the set-point stands still.
     #[default]
     Hold,
+}
+
+impl ControlSource {
+    /// Who moves the groups of a paused goal.
+    pub(crate) fn while_paused(safety: &SafetyView<'_>, groups: &[usize]) -> Self {
+        match safety.holder(groups) {
+            Some(Source::Teleop) => Self::Teleop,
+            Some(Source::External) => Self::External,
+            _ if safety.is_fallback(groups) => Self::Fallback,
+            _ => Self::Hold,
+        }
+    }
 }
 
 impl fmt::Display for ControlSource {
@@ -81,6 +90,9 @@ impl fmt::Display for ControlSource {
         f.write_str(match self {
             Self::Policy => "policy",
             Self::Primitive => "primitive",
+            Self::Teleop => "teleop",
+            Self::External => "external",
+            Self::Fallback => "fallback",
             Self::Hold => "hold",
         })
     }
@@ -101,8 +113,11 @@ pub struct Feedback {
     pub inference_ms: f32,
     /// Ticks in which no new state of the robot came, so that no command went out.
     pub missed_deadlines: u32,
-    /// Set-points that were beyond the robot's limits and were cut.
+    /// Set-points that were beyond the joints' ranges and were cut here, and control cycles in which a
+    /// limit of the gate changed what the goal commanded.
     pub clamped_commands: u32,
+    /// The lease that it commands under.
+    pub lease: Option<LeaseId>,
 }
 
 /// What one tick gives.

@@ -8,6 +8,8 @@
 //! - A goal holds a lease on its skill's groups and commands all of them in every tick. It ends, with an
 //!   [`Outcome`](sinew_types::Outcome), only when the robot is measured at rest and the lease is given
 //!   back. It has succeeded only when the post-conditions of its manifest hold on measured state.
+//! - When a person or another system takes its groups, a goal of a pausable skill pauses; any other ends.
+//!   It goes on when an operator has resumed it within 5 s, from a fresh observation; docs/skills.md.
 //! - The tool is moved by the policy `reach` and the base by the policy `drive_to`; folding the arm,
 //!   turning the head and closing the gripper are motion primitives. Each outcome tells for how many
 //!   seconds which of them commanded (`commanded_by_policy_s`, `commanded_by_primitive_s`).
@@ -20,6 +22,7 @@
 //! ```
 
 mod arm;
+mod authority;
 mod body;
 mod builtin;
 mod context;
@@ -28,6 +31,7 @@ mod floor;
 mod goal;
 mod grasp;
 mod io;
+mod pause;
 mod policies;
 mod run;
 mod server;
@@ -40,8 +44,9 @@ mod tuck;
 #[cfg(test)]
 mod faults;
 
+pub use authority::{GroupAuthority, SafetyView};
 pub use builtin::builtin_manifests;
 pub use error::SkillError;
 pub use goal::{OnBusy, Rejection, SkillGoal};
-pub use io::{ControlSource, Feedback, Inputs, LeaseCall, SafetyView, StepOutput};
+pub use io::{ControlSource, Feedback, Inputs, LeaseCall, StepOutput};
 pub use server::{SkillServer, SkillSetup};

@@ -1,3 +1,5 @@
+mod authority;
+
 use std::time::Duration;
 
 use sinew_model::GroundSkill;
@@ -6,9 +8,11 @@ use sinew_types::{
 };
 
 use crate::body::Body;
+use crate::builtin::Make;
 use crate::context::{Context, Report, Skill, Status};
 use crate::goal::SkillGoal;
 use crate::io::{Failure, Feedback, Inputs, LeaseCall};
+use crate::pause::Pause;
 
 /// The robot must be measured at rest in so many ticks in a row.
 const REST_TICKS: u32 = 3;
@@ -30,8 +34,11 @@ pub(crate) struct Run {
     pub(crate) groups: Vec<usize>,
     pub(crate) group_names: Vec<String>,
     pub(crate) ground: GroundSkill,
+    /// Time in a pause counts.
     pub(crate) time_limit: Duration,
     pub(crate) skill: Box<dyn Skill>,
+    /// Makes the skill anew after a pause; none if it cannot be paused.
+    pub(crate) remake: Option<Make>,
     pub(crate) accepted: Time,
     pub(crate) stop_epoch: StopEpoch,
     pub(crate) command: ActuatorCommand,
@@ -46,16 +53,24 @@ pub(crate) struct Run {
     seen_live: bool,
     missing_ticks: u32,
     rest_ticks: u32,
+    /// Times that a person took its groups.
+    interventions: u32,
+    /// Clamped cycles of its groups when its lease was last seen to own them.
+    clamped_cycles: Option<u64>,
 }
 
 /// Where a goal stands.
 pub(crate) enum Phase {
     /// For goals that it pre-empted.
     Waiting,
-    /// For its lease.
-    Acquiring { request: u64, since: Time },
+    /// For its lease; after a pause, for the one that it goes on with.
+    Acquiring { request: u64, since: Time, after: Option<Pause> },
+    /// It has its lease back: the world is judged anew, and the skill begins anew.
+    Resuming,
     /// The skill moves.
     Active,
+    /// Somebody else has its groups, or had them; it holds no lease.
+    Paused(Pause),
     /// The skill is done: the robot comes to rest and the post-conditions are judged.
     Judging { since: Time, rests_since: Option<Time> },
     /// The lease is given back: the robot comes to rest, then the goal ends so.
@@ -81,6 +96,7 @@ impl Run {
         ground: GroundSkill,
         time_limit: Duration,
         skill: Box<dyn Skill>,
+        remake: Option<Make>,
         command: ActuatorCommand,
         stop_epoch: StopEpoch,
         now: Time,
@@ -92,6 +108,7 @@ impl Run {
             ground,
             time_limit,
             skill,
+            remake,
             accepted: now,
             stop_epoch,
             command,
@@ -104,6 +121,8 @@ impl Run {
             seen_live: false,
             missing_ticks: 0,
             rest_ticks: 0,
+            interventions: 0,
+            clamped_cycles: None,
         }
     }
 
@@ -120,7 +139,8 @@ impl Run {
         let phase = match &self.phase {
             Phase::Waiting => "waiting for the robot to come to rest",
             Phase::Acquiring { .. } => "asking for authority",
-            Phase::Active => self.report.phase,
+            Phase::Paused(_) => "paused",
+            Phase::Active | Phase::Resuming => self.report.phase,
             Phase::Judging { .. } => "measuring the result",
             Phase::Stopping { .. } => "coming to rest",
         };
@@ -132,6 +152,7 @@ impl Run {
             inference_ms: self.report.inference.as_secs_f32() * 1e3,
             missed_deadlines: self.report.missed,
             clamped_commands: self.report.clamped,
+            lease: self.lease,
         }
     }
 
@@ -146,6 +167,7 @@ impl Run {
     ) -> Option<Outcome> {
         self.commands = false;
         self.report.begin();
+        self.count_clamped(&inputs.safety);
         if self.goal.dry_run {
             let mut outcome =
                 Outcome::succeeded(vec![Evidence::new("dry_run", true)], now.since(self.accepted));
@@ -155,8 +177,12 @@ impl Run {
         if let Phase::Stopping { .. } = self.phase {
             return self.rest(now, inputs, body);
         }
-        if let Err(failure) = self.check(now, inputs, body) {
-            return self.stop(failure, now, calls);
+        let lost = self.count_missing(&inputs.safety);
+        let taken =
+            self.taken_by(&inputs.safety, lost).map(|source| self.pause(source, now, inputs));
+        let checked = taken.unwrap_or(Ok(())).and_then(|()| self.check(now, inputs, body, lost));
+        if let Err(failure) = checked {
+            return self.stop(failure, now, inputs, body, calls);
         }
         match self.phase {
             Phase::Waiting if blocked => None,
@@ -166,7 +192,7 @@ impl Run {
                 if !unmet.holds {
                     let message = inputs.unmet(&self.ground.preconditions, "needs");
                     let failure = Failure::new(ErrorCode::PreconditionFailed, message);
-                    return self.stop(failure, now, calls);
+                    return self.stop(failure, now, inputs, body, calls);
                 }
                 self.start(now, inputs, body, calls)
             }
@@ -175,10 +201,12 @@ impl Run {
                     ErrorCode::PeerLost,
                     format!("the gate did not answer within {GRANT_WITHIN:?}"),
                 );
-                self.stop(failure, now, calls)
+                self.stop(failure, now, inputs, body, calls)
             }
             Phase::Acquiring { .. } => None,
+            Phase::Resuming => self.go_on(now, inputs, body, calls),
             Phase::Active => self.run(now, inputs, body, calls),
+            Phase::Paused(pause) => self.stay_paused(pause, now, inputs, body, calls),
             Phase::Judging { since, rests_since } => {
                 self.judge(now, since, rests_since, inputs, body, calls)
             }
@@ -198,26 +226,48 @@ impl Run {
             self.phase = Phase::Active;
             return self.run(now, inputs, body, calls);
         }
-        calls.next_request += 1;
-        let request = calls.next_request;
-        calls.leases.push(LeaseCall::Acquire { request, groups: self.group_names.clone() });
-        self.phase = Phase::Acquiring { request, since: now };
+        self.acquire(now, None, calls);
         None
+    }
+
+    fn acquire(&mut self, now: Time, after: Option<Pause>, calls: &mut Calls) {
+        calls.next_request += 1;
+        let (request, groups) = (calls.next_request, self.group_names.clone());
+        calls.leases.push(LeaseCall::Acquire { request, goal: self.goal.id, groups });
+        self.phase = Phase::Acquiring { request, since: now, after };
     }
 
     /// The lease it asked for: from now on it commands.
     pub(crate) fn granted(&mut self, lease: LeaseId) {
         self.lease = Some(lease);
-        self.phase = Phase::Active;
+        (self.seen_live, self.missing_ticks) = (false, 0);
+        self.phase = match self.phase {
+            Phase::Acquiring { after: Some(_), .. } => Phase::Resuming,
+            _ => Phase::Active,
+        };
     }
 
-    /// The lease it asked for was refused: it ends at its next step.
+    /// The lease it asked for was refused: it ends at its next step, or stays paused if the groups are
+    /// taken again.
     pub(crate) fn refused(&mut self, error: ErrorCode, message: String) {
-        self.refusal = Some(Failure::new(error, message));
+        match self.phase {
+            Phase::Acquiring { after: Some(pause), .. }
+                if matches!(error, ErrorCode::Busy | ErrorCode::LeaseRevoked) =>
+            {
+                self.phase = Phase::Paused(pause);
+            }
+            _ => self.refusal = Some(Failure::new(error, message)),
+        }
     }
 
     /// Whatever ends a goal from outside, or must not be moved under.
-    fn check(&mut self, now: Time, inputs: &Inputs<'_>, body: &Body) -> Result<(), Failure> {
+    fn check(
+        &mut self,
+        now: Time,
+        inputs: &Inputs<'_>,
+        body: &Body,
+        lost: bool,
+    ) -> Result<(), Failure> {
         if let Some(error) = self.ending {
             let message = match error {
                 ErrorCode::Preempted => "another goal took over",
@@ -228,24 +278,7 @@ impl Run {
         if let Some(refusal) = self.refusal.take() {
             return Err(refusal);
         }
-        let safety = &inputs.safety;
-        if !safety.ready || safety.stop_epoch != self.stop_epoch {
-            let message = format!("the robot was stopped; its mode is {}", safety.mode);
-            return Err(Failure::new(ErrorCode::SafetyStop, message));
-        }
-        if let Some(lease) = self.lease {
-            let is_live = safety.live_leases.contains(&lease);
-            self.seen_live |= is_live;
-            self.missing_ticks = if is_live { 0 } else { self.missing_ticks + 1 };
-            let patience = if self.seen_live { LOST_TICKS } else { 10 * LOST_TICKS };
-            if self.missing_ticks >= patience {
-                let message = format!(
-                    "the lease on {} was revoked: another source took over, or commands came too late",
-                    self.group_names.join(", ")
-                );
-                return Err(Failure::new(ErrorCode::LeaseRevoked, message));
-            }
-        }
+        self.check_lease(&inputs.safety, lost)?;
         body.check_state(inputs.state, &self.groups, now)?;
         let elapsed = now.since(self.accepted);
         if elapsed > self.time_limit {
@@ -253,7 +286,7 @@ impl Run {
                 format!("it took longer than its limit of {:.1} s", self.time_limit.as_secs_f64());
             return Err(Failure::new(ErrorCode::TimeLimit, message));
         }
-        if matches!(self.phase, Phase::Active | Phase::Judging { .. })
+        if matches!(self.phase, Phase::Active | Phase::Resuming | Phase::Judging { .. })
             && !inputs.world.judge_all(&self.ground.hold_conditions).holds
         {
             let message = inputs.unmet(&self.ground.hold_conditions, "must hold all the while");
@@ -284,7 +317,7 @@ impl Run {
         };
         let status = match self.skill.step(&mut cx) {
             Ok(status) => status,
-            Err(failure) => return self.stop(failure, now, calls),
+            Err(failure) => return self.stop(failure, now, inputs, body, calls),
         };
         self.report.account(body.tick);
         self.send(body);
@@ -340,12 +373,24 @@ impl Run {
     }
 
     /// Ends the motion: the gate ramps down what is no longer commanded.
-    fn stop(&mut self, failure: Failure, now: Time, calls: &mut Calls) -> Option<Outcome> {
+    fn stop(
+        &mut self,
+        failure: Failure,
+        now: Time,
+        inputs: &Inputs<'_>,
+        body: &Body,
+        calls: &mut Calls,
+    ) -> Option<Outcome> {
         let mut outcome = match failure.error {
             ErrorCode::Canceled => Outcome::canceled(Duration::ZERO),
             error => Outcome::aborted(error, failure.message, Duration::ZERO),
         };
         outcome.evidence = self.report.evidence();
+        if let Phase::Paused(_) = self.phase {
+            // It holds nothing, and what moves the robot is not its doing.
+            let rests = body.is_at_rest(inputs.state, &self.groups);
+            return Some(self.ended(outcome, rests, now));
+        }
         self.release(outcome, now, calls)
     }
 
@@ -365,8 +410,7 @@ impl Run {
     fn rest(&mut self, now: Time, inputs: &Inputs<'_>, body: &Body) -> Option<Outcome> {
         let rests = self.count_rest(inputs, body);
         let held = self.lease.is_some_and(|lease| inputs.safety.live_leases.contains(&lease));
-        let accepted = self.accepted;
-        let Phase::Stopping { since, end } = &mut self.phase else { return None };
+        let Phase::Stopping { since, end } = &self.phase else { return None };
         let patience = match end.error {
             ErrorCode::LeaseRevoked => REVOKED_REST_WITHIN,
             _ => REST_WITHIN,
@@ -379,8 +423,13 @@ impl Run {
         if !rests && end.termination != Termination::Succeeded {
             end.message.push_str("; the robot is not at rest");
         }
+        Some(self.ended(end, rests, now))
+    }
+
+    fn ended(&self, mut end: Outcome, rests: bool, now: Time) -> Outcome {
         end.evidence.push(Evidence::new("at_rest", rests));
-        end.elapsed = now.since(accepted);
-        Some(end)
+        end.elapsed = now.since(self.accepted);
+        end.interventions = self.interventions;
+        end
     }
 }

@@ -119,6 +119,7 @@ impl SkillServer {
             ground,
             limit,
             skill,
+            manifest.pausable.then_some(make),
             ActuatorCommand::unused(&self.body.layout),
             inputs.safety.stop_epoch,
             now,

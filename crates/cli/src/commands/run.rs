@@ -3,8 +3,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use sinew_log::{Files, LogWriter, Picture, RunFolder, RunSummary};
-use sinew_msgs::sinew_msgs::{ExecuteTaskGoal, ExecuteTaskResult};
+use sinew_log::{
+    Files, Intervention, Log, LogWriter, Logged, Picture, RunFolder, RunSummary, interventions,
+};
+use sinew_msgs::sinew_msgs::{ExecuteTaskGoal, ExecuteTaskResult, Provenance, RobotTick};
 use sinew_nodes::Pace;
 use sinew_types::Time;
 
@@ -58,6 +60,7 @@ struct Made {
     pictures: BTreeMap<String, Picture>,
     launch: Option<(PathBuf, BTreeMap<String, String>)>,
     files: Files,
+    interventions: Vec<Intervention>,
 }
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
@@ -90,6 +93,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
         steps: report::steps(&result),
         goal_met: result.goal_met,
         evidence: sinew_nodes::convert::evidence_from_msg(&result.evidence),
+        interventions: made.interventions,
         timings: report::timings(&made.end),
         peak_memory_mib: memory::own_peak_mib(),
         pictures: made.pictures,
@@ -131,7 +135,9 @@ fn composed(
     pictures.insert("after".into(), system.picture(&folder.picture("after")));
     system.shutdown();
     log.finish()?;
-    Ok(Made { end, pictures, launch: Some((choice.file, choice.arguments)), files })
+    let interventions = interventions_in(folder, &namespace)?;
+    let launch = Some((choice.file, choice.arguments));
+    Ok(Made { end, pictures, launch, files, interventions })
 }
 
 fn remote(
@@ -154,7 +160,18 @@ fn remote(
     }
     pictures.insert("after".into(), system.picture(CAMERA, &folder.picture("after")));
     log.finish()?;
-    Ok(Made { end, pictures, launch: None, files: Files::default() })
+    let interventions = interventions_in(folder, &args.namespace)?;
+    Ok(Made { end, pictures, launch: None, files: Files::default(), interventions })
+}
+
+/// When a person commanded, by the run's own log.
+fn interventions_in(folder: &RunFolder, namespace: &str) -> Result<Vec<Intervention>> {
+    let topic = |name: &str| format!("{}/{name}", namespace.trim_end_matches('/'));
+    let log = Log::open(&folder.log())?;
+    let ticks: Vec<Logged<RobotTick>> = log.messages(&topic("robot_tick"))?;
+    let first_tick = ticks.first().map_or(0, |tick| tick.message.tick);
+    let said: Vec<Logged<Provenance>> = log.messages(&topic("provenance"))?;
+    Ok(interventions(said.iter().map(|said| &said.message), first_tick))
 }
 
 fn task_topic(namespace: &str, part: &str) -> String {

@@ -1,11 +1,11 @@
 use sinew_model::SkillManifest;
 use sinew_msgs::sinew_msgs::ExecuteSkillGoal;
-use sinew_msgs::sinew_msgs::{SkillManifest as ManifestMsg, SkillResult};
-use sinew_skills::Rejection;
-use sinew_types::{GoalId, Outcome, Time};
+use sinew_msgs::sinew_msgs::{GroupOwner, SafetyState, SkillManifest as ManifestMsg, SkillResult};
+use sinew_skills::{GroupAuthority, Rejection};
+use sinew_types::{GoalId, Layout, LeaseId, Outcome, Time};
 
 use super::outcome::termination_name;
-use super::{duration_to_msg, evidence_to_msg, time_to_msg};
+use super::{duration_to_msg, evidence_to_msg, source_from_msg, time_to_msg};
 
 /// A skill as planners and people read it.
 pub fn manifest_to_msg(manifest: &SkillManifest) -> ManifestMsg {
@@ -61,4 +61,17 @@ pub fn skill_outcome_to_result_msg(
         elapsed: duration_to_msg(outcome.elapsed),
         interventions: outcome.interventions,
     }
+}
+
+/// Who has authority over each group of the layout; a group that the message does not name is nobody's.
+pub fn authority_from_msg(message: &SafetyState, layout: &Layout) -> Vec<GroupAuthority> {
+    let of = |owner: &GroupOwner| GroupAuthority {
+        owner: source_from_msg(owner.source).map(|source| (LeaseId(owner.lease_id), source)),
+        needs_resume: owner.needs_resume,
+        is_fallback: owner.output_kind == GroupOwner::OUTPUT_FALLBACK,
+        clamped_cycles: owner.clamped_cycles,
+    };
+    let groups = layout.groups().iter();
+    let owners = groups.map(|group| message.owners.iter().find(|owner| owner.group == group.name));
+    owners.map(|owner| owner.map_or_else(GroupAuthority::default, of)).collect()
 }

@@ -158,6 +158,18 @@ pub fn tick_from_msg(
     Ok(())
 }
 
+/// The number of an output kind on the wire.
+pub const fn output_kind_to_msg(output: OutputKind) -> u8 {
+    match output {
+        OutputKind::None => GroupOwner::OUTPUT_NONE,
+        OutputKind::Hold => GroupOwner::OUTPUT_HOLD,
+        OutputKind::Ramp => GroupOwner::OUTPUT_RAMP,
+        OutputKind::Damp => GroupOwner::OUTPUT_DAMP,
+        OutputKind::Fallback => GroupOwner::OUTPUT_FALLBACK,
+        OutputKind::Track => GroupOwner::OUTPUT_TRACK,
+    }
+}
+
 /// What the gate decided; owners in the order of their groups' names.
 pub fn safety_to_msg(safety: &Safety, layout: &Layout, now: Time) -> SafetyState {
     let mut owners: Vec<GroupOwner> = layout
@@ -168,14 +180,9 @@ pub fn safety_to_msg(safety: &Safety, layout: &Layout, now: Time) -> SafetyState
             group: group.name.clone(),
             source: state.owner.map_or(0, |(_, source)| source_to_msg(source)),
             lease_id: state.owner.map_or(0, |(lease, _)| lease.0),
-            output_kind: match state.output {
-                OutputKind::None => GroupOwner::OUTPUT_NONE,
-                OutputKind::Hold => GroupOwner::OUTPUT_HOLD,
-                OutputKind::Ramp => GroupOwner::OUTPUT_RAMP,
-                OutputKind::Damp => GroupOwner::OUTPUT_DAMP,
-                OutputKind::Fallback => GroupOwner::OUTPUT_FALLBACK,
-                OutputKind::Track => GroupOwner::OUTPUT_TRACK,
-            },
+            output_kind: output_kind_to_msg(state.output),
+            needs_resume: state.needs_resume,
+            clamped_cycles: state.clamps.total(),
         })
         .collect();
     owners.sort_by(|a, b| a.group.cmp(&b.group));
@@ -190,6 +197,7 @@ pub fn safety_to_msg(safety: &Safety, layout: &Layout, now: Time) -> SafetyState
         },
         causes: safety.causes.iter().map(|cause| cause.as_str().into()).collect(),
         stop_epoch: safety.stop_epoch.0,
+        resumes: safety.resumes,
         owners,
     }
 }

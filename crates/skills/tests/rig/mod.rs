@@ -8,8 +8,8 @@ use nalgebra::Isometry3;
 use serde_json::Value;
 use sinew_driver_sim::{ObjectInfo, PerceptionSource, SimDriver, SimWorld, Surface, World};
 use sinew_hardware::{
-    Accepted, ControlHandle, ControlLoop, EmergencyStop, GateConfig, GroupSet, LeaseRequest, Mode,
-    Notice, RequestId, Unconfigured,
+    Accepted, ControlHandle, ControlLoop, EmergencyStop, GateConfig, GroupLimits, GroupSet,
+    LeaseRequest, Mode, Notice, OutputKind, RequestId, Unconfigured,
 };
 use sinew_model::{
     Container, GripperFacts, Predicate, RobotFacts, SkillRegistry, Support, SupportSurface,
@@ -17,8 +17,8 @@ use sinew_model::{
 };
 use sinew_robot::{Kinematics, RobotModel};
 use sinew_skills::{
-    Feedback, Inputs, LeaseCall, Rejection, SafetyView, SkillGoal, SkillServer, SkillSetup,
-    builtin_manifests,
+    Feedback, GroupAuthority, Inputs, LeaseCall, Rejection, SafetyView, SkillGoal, SkillServer,
+    SkillSetup, builtin_manifests,
 };
 use sinew_types::{
     ActuatorCommand, BootId, ErrorCode, GoalId, GroupKind, Layout, LeaseId, Outcome, RobotState,
@@ -44,12 +44,17 @@ pub(crate) struct Rig {
     pub(crate) beats: bool,
     /// Whether the server's state grows old.
     pub(crate) is_blind: bool,
+    /// The largest change of the base's set-point from one control tick to the next, m/s and rad/s.
+    pub(crate) twist_step: [f64; 2],
+    /// What the base's limits allow of that.
+    pub(crate) twist_step_limit: [f64; 2],
     state: RobotState,
     perception: PerceptionSource,
     facts: Facts,
     layout: Layout,
     acquiring: Vec<(RequestId, u64)>,
     live: Vec<LeaseId>,
+    authority: Vec<GroupAuthority>,
     seq: u64,
     goals: u8,
     _stop: Box<dyn EmergencyStop>,
@@ -74,6 +79,12 @@ impl Rig {
         let (driver, seen) = SimDriver::new(world, scene).unwrap();
         let (driver, stop) = Unconfigured::new(Box::new(driver)).configure().unwrap();
         let config = GateConfig::from_robot(&robot).unwrap();
+        let dt = config.period.as_secs_f64();
+        let twist_limits = config.groups.iter().find_map(|group| match group.limits {
+            GroupLimits::Twist(limits) => Some(limits),
+            _ => None,
+        });
+        let twist_limits = twist_limits.unwrap();
         let (control, handle) = ControlLoop::new(driver, config).unwrap();
         let layout = control.layout().clone();
         let registry = Arc::new(SkillRegistry::new(builtin_manifests().unwrap()).unwrap());
@@ -95,8 +106,14 @@ impl Rig {
             ended: Vec::new(),
             beats: true,
             is_blind: false,
+            twist_step: [0.0; 2],
+            twist_step_limit: [
+                twist_limits.max_linear_acceleration_m_s2 * dt,
+                twist_limits.max_angular_acceleration_rad_s2 * dt,
+            ],
             acquiring: Vec::new(),
             live: Vec::new(),
+            authority: Vec::new(),
             seq: 0,
             goals: 0,
             _stop: stop,
@@ -123,7 +140,13 @@ impl Rig {
                 self.handle.heartbeat(BOOT_ID).unwrap();
             }
             self.now += period;
+            let before = self.handle.output().base.unwrap_or_default();
             self.control.tick(self.now);
+            let after = self.handle.output().base.unwrap_or_default();
+            let steps = [after.linear_x - before.linear_x, after.angular_z - before.angular_z];
+            for (largest, step) in self.twist_step.iter_mut().zip(steps) {
+                *largest = largest.max(step.abs());
+            }
         }
         self.notices();
         self.observe();
@@ -133,7 +156,9 @@ impl Rig {
             ready: safety.mode == Mode::Ready,
             mode: &mode,
             stop_epoch: safety.stop_epoch,
+            resumes: safety.resumes,
             live_leases: &self.live,
+            groups: &self.authority,
         };
         let inputs = Inputs { state: &self.state, world: &self.world, safety };
         let output = self.server.step(self.now, &inputs);
@@ -149,7 +174,7 @@ impl Rig {
         }
         for call in output.lease_calls {
             match call {
-                LeaseCall::Acquire { request, groups } => {
+                LeaseCall::Acquire { request, groups, .. } => {
                     let names = groups.iter().map(String::as_str);
                     let groups = GroupSet::named(&self.layout, names).unwrap();
                     let asked = LeaseRequest {
@@ -184,6 +209,13 @@ impl Rig {
         }
         let groups = &self.control.safety().groups;
         self.live = groups.iter().filter_map(|g| g.owner.map(|(lease, _)| lease)).collect();
+        let authority = groups.iter().map(|group| GroupAuthority {
+            owner: group.owner,
+            needs_resume: group.needs_resume,
+            is_fallback: group.output == OutputKind::Fallback,
+            clamped_cycles: group.clamps.total(),
+        });
+        self.authority = authority.collect();
     }
 
     fn observe(&mut self) {
@@ -225,7 +257,9 @@ impl Rig {
             ready: safety.mode == Mode::Ready,
             mode: &mode,
             stop_epoch: safety.stop_epoch,
+            resumes: safety.resumes,
             live_leases: &self.live,
+            groups: &self.authority,
         };
         let inputs = Inputs { state: &self.state, world: &self.world, safety };
         self.server.goal(goal, &inputs, self.now).map(|()| id)
