@@ -285,7 +285,8 @@ impl ModeConfig {
     }
 
     /// Every signal, with the path of its field in the mode.
-    pub(crate) fn signals(&self) -> Vec<(String, &SignalConfig)> {
+    #[must_use]
+    pub fn signals(&self) -> Vec<(String, &SignalConfig)> {
         let mut all = Vec::new();
         if let Some(base) = &self.base {
             let BaseConfig { group: _, linear_x, linear_y, angular_z } = base;

@@ -41,8 +41,6 @@ pub struct Output<'a> {
     pub command: Option<&'a ActuatorCommand>,
     /// In this order.
     pub lease_calls: Vec<LeaseCall>,
-    /// In this order.
-    pub operator_calls: Vec<OperatorCall>,
 }
 
 /// From a device's state to commands under a lease: the dead-man button, the modes, and every loss.
@@ -169,6 +167,12 @@ impl TeleopSession {
         }
     }
 
+    /// What the operator's buttons asked for since the last call, in order. Not tied to the steps: a stop
+    /// does not wait for the robot's next state.
+    pub fn take_operator_calls(&mut self) -> Vec<OperatorCall> {
+        std::mem::take(&mut self.operator_calls)
+    }
+
     /// The leader arm reports: joint names and positions, rad or m, of one length.
     pub fn observe_leader(&mut self, now: Time, names: &[String], positions: &[f64]) {
         self.leader.heard = Some(now);
@@ -203,6 +207,15 @@ impl TeleopSession {
         if self.phase == Phase::Acquiring && request == self.request {
             self.end(Stop::Refused(reason));
         }
+    }
+
+    /// The program ends: the last command of a live lease, which says that nobody holds the button.
+    pub fn close(&mut self) -> Option<&ActuatorCommand> {
+        let lease = self.lease.take()?;
+        self.end(Stop::Released);
+        self.command = ActuatorCommand::unused(&self.layout);
+        self.command.lease = lease;
+        Some(&self.command)
     }
 
     /// What it does, and why it stands still.
@@ -277,11 +290,7 @@ impl TeleopSession {
             }
             _ => None,
         };
-        Output {
-            command,
-            lease_calls: calls,
-            operator_calls: std::mem::take(&mut self.operator_calls),
-        }
+        Output { command, lease_calls: calls }
     }
 
     fn compute(&mut self, dt: Duration, robot: &RobotState) {

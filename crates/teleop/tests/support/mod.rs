@@ -105,8 +105,8 @@ impl Rig {
         }
         let output = self.session.step(self.now, &self.state, &self.live);
         let command = output.command.cloned();
-        self.operator.extend(output.operator_calls);
         let calls = output.lease_calls;
+        self.operator.extend(self.session.take_operator_calls());
         for call in calls {
             match call {
                 LeaseCall::Acquire { request, groups } => {
