@@ -178,11 +178,14 @@ impl TeleopSession {
         self.leader.heard = Some(now);
         for (name, position) in names.iter().zip(positions) {
             match self.leader.positions.get_mut(name) {
+                Some(known) if *known == *position => continue,
                 Some(known) => *known = *position,
                 None => {
                     self.leader.positions.insert(name.clone(), *position);
                 }
             }
+            // A hand on the leader is a hand on the device.
+            self.changed = now;
         }
     }
 

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &TeleopArgs) -> Result<Exit> {
     interrupt::install()?;
     match &args.device {
         Device::Joystick(args) => {
-            by_joystick(&args.system, args.device.as_ref(), Vec::new(), false)
+            by_joystick(&args.system, args.device.as_deref(), Vec::new(), false)
         }
         Device::Keyboard(args) => by_keyboard(args, Vec::new(), false),
         Device::Leader(args) => {
@@ -96,36 +96,37 @@ pub(crate) fn run(args: &TeleopArgs) -> Result<Exit> {
 
 fn by_joystick(
     args: &SystemArgs,
-    device: Option<&PathBuf>,
+    device: Option<&Path>,
     remaps: Vec<(String, String)>,
     leads: bool,
 ) -> Result<Exit> {
-    let device = joystick::Joystick::open(device.map(PathBuf::as_path)).map_err(refused)?;
+    let device = joystick::Joystick::open(device).map_err(refused)?;
     let default = if device.is_playstation() { "playstation" } else { "xbox" };
-    let (system, _) = args.join(default, remaps, leads)?;
-    println!("{}: {default}", device.name());
-    joystick::run(device, &system)?;
+    let given = args.load(default, leads)?;
+    println!("{}: {}", device.name(), given.mapping.config().device);
+    joystick::run(device, &given.join(&args.zenoh, remaps)?)?;
     Ok(Exit::Success)
 }
 
 fn by_keyboard(args: &SystemArgs, remaps: Vec<(String, String)>, leads: bool) -> Result<Exit> {
+    let given = args.load("keyboard", leads)?;
     keyboard::require_terminal().map_err(refused)?;
-    let (system, mapping) = args.join("keyboard", remaps, leads)?;
-    keyboard::run(&mapping, &system, leads)?;
+    keyboard::run(&given.mapping, &given.join(&args.zenoh, remaps)?, leads)?;
     Ok(Exit::Success)
 }
 
 /// How long a running system is looked for.
 const FOUND_WITHIN: Duration = Duration::from_secs(10);
 
+/// What was given, read and checked.
+struct Given {
+    mapping: Mapping,
+    namespace: String,
+    parameters: Map<String, Value>,
+}
+
 impl SystemArgs {
-    /// Checks what was given, and finds the running robot.
-    fn join(
-        &self,
-        default_mapping: &str,
-        remaps: Vec<(String, String)>,
-        leads: bool,
-    ) -> Result<(System, Mapping)> {
+    fn load(&self, default_mapping: &str, leads: bool) -> Result<Given> {
         let default_mapping = || share().join(format!("teleop/{default_mapping}.teleop.yaml"));
         let default_robot = || share().join("urdf/mobi.robot.yaml");
         let mapping_file = self.mapping.clone().unwrap_or_else(default_mapping);
@@ -137,14 +138,22 @@ impl SystemArgs {
             let reason = format!("{file}: no mode follows a leader; give a --mapping with one");
             return Err(Refused(reason).into());
         }
-        let namespace = self.namespace.clone().unwrap_or_else(|| format!("/{}", robot.name()));
         let mut parameters = Map::new();
         parameters.insert("mapping".into(), Value::String(absolute(&mapping_file)));
         parameters.insert("robot".into(), Value::String(absolute(&robot_file)));
-        let bus = self.zenoh.client()?;
-        find_robot(&bus, &namespace)?;
+        let namespace = self.namespace.clone().unwrap_or_else(|| format!("/{}", robot.name()));
+        Ok(Given { mapping, namespace, parameters })
+    }
+}
+
+impl Given {
+    /// Finds the running robot.
+    fn join(&self, zenoh: &ZenohArgs, remaps: Vec<(String, String)>) -> Result<System> {
+        let bus = zenoh.client()?;
+        find_robot(&bus, &self.namespace)?;
+        let (namespace, parameters) = (self.namespace.clone(), self.parameters.clone());
         let arguments = NodeArguments { name: NODE.into(), namespace, parameters, remaps };
-        Ok((System { bus, arguments }, mapping))
+        Ok(System { bus, arguments })
     }
 }
 

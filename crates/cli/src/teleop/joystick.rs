@@ -79,6 +79,12 @@ impl Joystick {
         self.device.input_id().vendor() == SONY
     }
 
+    /// Maker and product.
+    fn kind(&self) -> (u16, u16) {
+        let id = self.device.input_id();
+        (id.vendor(), id.product())
+    }
+
     /// Its present state, numbered `seq`; an error once it is gone.
     fn read(&self, seq: u64) -> std::io::Result<Pad> {
         let pressed = self.device.get_key_state()?;
@@ -119,7 +125,9 @@ fn poll(mut joystick: Joystick, sender: &Sender<Pad>) {
         let (pad, pause) = match joystick.read(seq) {
             Ok(pad) => (pad, PERIOD),
             Err(_) => {
-                if let Ok(found) = Joystick::open(joystick.wanted.as_deref()) {
+                // The mapping was chosen for this kind of device: another kind does not take its place.
+                let found = Joystick::open(joystick.wanted.as_deref());
+                if let Some(found) = found.ok().filter(|found| found.kind() == joystick.kind()) {
                     joystick = found;
                 }
                 (Pad::default(), SEARCH_PERIOD)
