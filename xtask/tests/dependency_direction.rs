@@ -71,6 +71,11 @@ const RULES: &[Rule] = &[
         never_reaches: NO_INFERENCE_NO_SIMULATION,
     },
     Rule {
+        name: "sinew-teleop",
+        may_use: &["sinew-types", "sinew-robot", "sinew-model"],
+        never_reaches: CORE,
+    },
+    Rule {
         name: "sinew-record",
         may_use: &[
             "sinew-types",
@@ -97,6 +102,7 @@ const RULES: &[Rule] = &[
             "sinew-planner",
             "sinew-connector",
             "sinew-log",
+            "sinew-teleop",
         ],
         never_reaches: &[],
     },
@@ -115,6 +121,7 @@ const RULES: &[Rule] = &[
             "sinew-planner",
             "sinew-connector",
             "sinew-log",
+            "sinew-teleop",
             "sinew-nodes",
         ],
         never_reaches: &[],

@@ -153,7 +153,16 @@ pub const TF_STATIC: Topic<tf2_msgs::TFMessage> = Topic::new("tf_static", Qos::l
 /// The robot's URDF.
 pub const ROBOT_DESCRIPTION: Topic<std_msgs::String> =
     Topic::new("robot_description", Qos::latched(1));
-/// Velocity of the base, from joystick or navigation, through an adapter that holds a lease.
+/// Velocity of the base from another system, such as Nav2, through an adapter that holds an EXTERNAL
+/// lease.
 pub const CMD_VEL: Topic<geometry_msgs::Twist> = Topic::new("cmd_vel", Qos::DEFAULT);
+/// As [`CMD_VEL`], of ROS 2's other type for it.
+pub const CMD_VEL_STAMPED: Topic<geometry_msgs::TwistStamped> =
+    Topic::new("cmd_vel_stamped", Qos::DEFAULT);
+/// State of a gamepad or joystick; the stamp must move on with each message.
+pub const JOY: Topic<sensor_msgs::Joy> = Topic::new("joy", Qos::DEFAULT);
+/// Joint positions of a leader arm. Remap it to the leader's own `joint_states`.
+pub const LEADER_JOINT_STATES: Topic<sensor_msgs::JointState> =
+    Topic::new("leader/joint_states", Qos::DEFAULT);
 /// Simulated time, for all robots.
 pub const CLOCK: Topic<rosgraph_msgs::Clock> = Topic::new("/clock", Qos::best_effort(1));

@@ -13,6 +13,7 @@ mod process;
 mod recorder;
 mod share;
 mod task;
+mod teleop;
 
 use std::process::ExitCode;
 
@@ -46,6 +47,8 @@ enum Command {
     Launch(commands::launch::LaunchArgs),
     /// Runs one node, as launch files start it.
     Node(commands::node::NodeArgs),
+    /// Moves the robot by gamepad, keyboard or leader arm.
+    Teleop(commands::teleop::TeleopArgs),
     /// Runs a logged run once more and compares the motion bit for bit.
     Replay(commands::replay::ReplayArgs),
 }
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Up(args) => commands::up::run(&args),
         Command::Launch(args) => commands::launch::run(&args),
         Command::Node(args) => commands::node::run(&args),
+        Command::Teleop(args) => commands::teleop::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
     };
     let exit = done.unwrap_or_else(|error| {

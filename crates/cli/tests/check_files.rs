@@ -10,10 +10,17 @@ use support::{files, json, root, sinew, text};
 #[test]
 fn every_shipped_file_is_accepted() {
     let root = root();
-    let ends =
-        [".urdf", ".robot.yaml", ".skill.yaml", ".policy.yaml", ".launch.yaml", ".eval.yaml"];
+    let ends = [
+        ".urdf",
+        ".robot.yaml",
+        ".skill.yaml",
+        ".policy.yaml",
+        ".launch.yaml",
+        ".eval.yaml",
+        ".teleop.yaml",
+    ];
     let mut shipped = Vec::new();
-    for folder in ["urdf", "worlds", "launch", "policies", "crates/skills/manifests"] {
+    for folder in ["urdf", "worlds", "launch", "policies", "teleop", "crates/skills/manifests"] {
         shipped.extend(files(&root.join(folder)).into_iter().filter(|file| {
             let name = file.to_string_lossy();
             ends.iter().any(|end| name.ends_with(end))

@@ -17,6 +17,7 @@ use sinew_msgs::std_srvs::TriggerResponse;
 use sinew_types::{BootId, ErrorCode, Layout, LeaseId, Time};
 
 use crate::arguments::NodeArguments;
+use crate::cmd_vel::CmdVel;
 use crate::convert::{
     command_from_msg, duration_from_msg, objects_to_msg, safety_to_msg, source_from_msg,
     tick_to_msg, time_to_msg,
@@ -44,6 +45,9 @@ pub struct HardwareParameters {
     /// `fastest` or `real_time`; only for a node that is a process of its own.
     #[serde(default)]
     pub pace: PaceParameter,
+    /// Whether `cmd_vel` and `cmd_vel_stamped` drive the base, under an EXTERNAL lease.
+    #[serde(default = "yes")]
+    pub cmd_vel: bool,
 }
 
 /// How simulated time passes.
@@ -90,6 +94,7 @@ pub struct HardwareNode {
     ticks_per_publish: u64,
     published: Option<u64>,
     arm_at_start: bool,
+    cmd_vel: Option<CmdVel>,
 }
 
 /// What is known of a node that sends heartbeats.
@@ -149,6 +154,7 @@ impl HardwareNode {
         }
         Ok(Self {
             name: arguments.name.clone(),
+            cmd_vel: CmdVel::new(&node, &layout, parameters.cmd_vel).map_err(|e| failed(&e))?,
             commands: node.subscription(&names::COMMAND).map_err(|e| failed(&e))?,
             detections: node.publisher(&names::DETECTIONS).map_err(|e| failed(&e))?,
             perception: sim.perception(parameters.seed.unwrap_or(0)),
@@ -305,6 +311,8 @@ impl HardwareNode {
                         let epoch = self.handle.safety().stop_epoch.0;
                         let sent = self.reply(reply, result, epoch);
                         sent.map_err(|e| self.error(e))?;
+                    } else if let Some(cmd_vel) = &mut self.cmd_vel {
+                        cmd_vel.answered(request, result);
                     }
                 }
                 Notice::LeaseVoided(voided) => {
@@ -437,6 +445,10 @@ impl Node for HardwareNode {
             return Ok(Progress::Done);
         }
         self.due = now + self.control.period();
+        if let Some(cmd_vel) = &mut self.cmd_vel {
+            let stepped = cmd_vel.step(now, &mut self.handle);
+            stepped.map_err(|e| NodeError::new(&self.name, e))?;
+        }
         let report = self.control.tick(now);
         if self.arm_at_start && report.read_ok {
             self.arm_at_start = false;

@@ -1,6 +1,7 @@
 //! Binds the layers to the bus: the nodes, the executors that step them, and launch files.
 
 pub mod arguments;
+mod cmd_vel;
 mod connector_node;
 pub mod convert;
 mod detections;
@@ -17,6 +18,8 @@ mod robot_facts;
 mod skills_node;
 mod system;
 mod task_client;
+mod teleop_node;
+mod teleop_status;
 
 pub use connector_node::{ConnectorNode, ConnectorParameters};
 pub use detections::{object, seen_object};
@@ -28,6 +31,8 @@ pub use robot_facts::RobotFactsSource;
 pub use skills_node::{SkillsNode, SkillsParameters};
 pub use system::{Composed, NodeKind, compose, follow, run_node};
 pub use task_client::{TaskClient, TaskEvent, TaskMonitor};
+pub use teleop_node::{Pads, TeleopNode, TeleopParameters};
+pub use teleop_status::{TeleopMonitor, TeleopStatus};
 
 use std::sync::Arc;
 

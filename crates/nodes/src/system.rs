@@ -14,6 +14,7 @@ use crate::launch::LaunchDescription;
 use crate::node::{Node, NodeError, Progress};
 use crate::planner_node::PlannerNode;
 use crate::skills_node::SkillsNode;
+use crate::teleop_node::TeleopNode;
 
 /// The nodes that `sinew node` knows, in the order in which they are stepped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,11 +27,14 @@ pub enum NodeKind {
     Connector,
     /// Planners.
     Planner,
+    /// A person's device, from the topic `joy`.
+    Teleop,
 }
 
 impl NodeKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Hardware, Self::Skills, Self::Connector, Self::Planner];
+    pub const ALL: [Self; 5] =
+        [Self::Hardware, Self::Skills, Self::Connector, Self::Planner, Self::Teleop];
 
     /// As on the command line.
     pub const fn name(self) -> &'static str {
@@ -39,6 +43,7 @@ impl NodeKind {
             Self::Skills => "skills",
             Self::Connector => "connector",
             Self::Planner => "planner",
+            Self::Teleop => "teleop",
         }
     }
 
@@ -119,6 +124,7 @@ fn make(kind: NodeKind, bus: &Bus, arguments: &NodeArguments) -> Result<Box<dyn 
         NodeKind::Skills => Box::new(SkillsNode::new(bus, arguments)?),
         NodeKind::Connector => Box::new(ConnectorNode::new(bus, arguments)?),
         NodeKind::Planner => Box::new(PlannerNode::new(bus, arguments)?),
+        NodeKind::Teleop => Box::new(TeleopNode::new(bus, arguments)?),
     })
 }
 

@@ -10,6 +10,7 @@ use sinew_nodes::NodeKind;
 use sinew_nodes::launch::expand;
 use sinew_policy::Policy;
 use sinew_robot::RobotModel;
+use sinew_teleop::{Mapping, TeleopSession};
 
 use crate::eval::suite::Suite;
 use crate::exit::Exit;
@@ -24,7 +25,8 @@ pub(crate) struct CheckArgs {
     /// What they are; by default the name's end says it, or else the keys at the file's top.
     #[arg(long)]
     kind: Option<FileKind>,
-    /// The robot that policies are checked for; the shipped one by default.
+    /// The robot that policies are checked for, the shipped one by default; and teleop mappings, where
+    /// it is named.
     #[arg(long, value_name = "FILE")]
     robot: Option<PathBuf>,
     /// Print one JSON object instead: docs/cli.md.
@@ -44,6 +46,7 @@ enum FileKind {
     Policy,
     Launch,
     Eval,
+    Teleop,
 }
 
 /// What `sinew check --json` prints.
@@ -101,6 +104,7 @@ impl FileKind {
             (".policy.yaml", Self::Policy),
             (".launch.yaml", Self::Launch),
             (".eval.yaml", Self::Eval),
+            (".teleop.yaml", Self::Teleop),
         ];
         if let Some((_, kind)) = by_name.iter().find(|(end, _)| name.ends_with(end)) {
             return Ok(*kind);
@@ -112,6 +116,7 @@ impl FileKind {
         let by_keys = [
             ("launch:", Self::Launch),
             ("tasks:", Self::Eval),
+            ("dead_man:", Self::Teleop),
             ("observation:", Self::Policy),
             ("time_limit_s:", Self::Skill),
             ("control_rate_hz:", Self::Robot),
@@ -157,6 +162,14 @@ fn check(kind: FileKind, file: &Path, robot: Option<&Path>) -> Result<()> {
         }
         FileKind::Eval => {
             Suite::load(file)?;
+        }
+        FileKind::Teleop => {
+            let mapping = Mapping::load(file)?;
+            // Another robot's mapping is no error: it is held against a robot only where one is named.
+            if let Some(robot) = robot {
+                let robot = RobotModel::load(robot)?;
+                TeleopSession::new(&mapping, &robot, &layout_of(&robot)?)?;
+            }
         }
     }
     Ok(())

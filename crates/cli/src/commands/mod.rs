@@ -8,4 +8,5 @@ pub(crate) mod plan;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod skills;
+pub(crate) mod teleop;
 pub(crate) mod up;

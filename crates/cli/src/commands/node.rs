@@ -10,7 +10,7 @@ use crate::task::remote::ZenohArgs;
 #[derive(Args)]
 pub(crate) struct NodeArgs {
     /// Which node.
-    #[arg(value_parser = ["hardware", "skills", "connector", "planner"])]
+    #[arg(value_parser = ["hardware", "skills", "connector", "planner", "teleop"])]
     kind: String,
     #[command(flatten)]
     zenoh: ZenohArgs,

@@ -102,7 +102,7 @@ fn lock_step(description: &mut LaunchDescription) -> Result<String> {
             NodeKind::Connector => {
                 node.parameters.insert("lock_step".into(), json!(true));
             }
-            NodeKind::Skills | NodeKind::Planner => {}
+            NodeKind::Skills | NodeKind::Planner | NodeKind::Teleop => {}
         }
     }
     match namespace {
