@@ -150,6 +150,13 @@ impl EmulatorHandle {
         self.ask_pty(PtyRequest::Plug);
     }
 
+    /// Plugs it in again if it is not.
+    pub fn replug_if_unplugged(&self) {
+        if !self.lock().is_plugged {
+            self.replug();
+        }
+    }
+
     fn ask_pty(&self, request: fn(Sender<()>) -> PtyRequest) {
         if let Some(pty) = &self.pty {
             let (done, wait) = channel();
