@@ -44,6 +44,11 @@ const RULES: &[Rule] = &[
         may_use: &["sinew-types", "sinew-robot", "sinew-hardware"],
         never_reaches: NO_TRANSPORT_NO_INFERENCE,
     },
+    Rule {
+        name: "sinew-driver-servo",
+        may_use: &["sinew-types", "sinew-robot", "sinew-hardware"],
+        never_reaches: CORE,
+    },
     // A policy can serve as the hardware's fallback controller, hence its trait.
     Rule {
         name: "sinew-policy",
@@ -116,6 +121,7 @@ const RULES: &[Rule] = &[
             "sinew-bus",
             "sinew-hardware",
             "sinew-driver-sim",
+            "sinew-driver-servo",
             "sinew-policy",
             "sinew-skills",
             "sinew-planner",

@@ -1,5 +1,7 @@
 //! Checks a robot YAML against the body that it describes.
 
+mod servo;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -18,6 +20,7 @@ pub(crate) fn config(path: &Path, config: &RobotConfig, tree: &Tree) -> Result<(
     check.groups()?;
     check.base()?;
     check.fallback()?;
+    check.servo()?;
     check.sensors()
 }
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::servo_config::ServoConfig;
+
 /// A whole robot YAML file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +46,9 @@ pub struct RobotConfig {
     /// Links whose collision shapes have no friction, such as ball casters.
     #[serde(default)]
     pub frictionless_links: Vec<String>,
+    /// The servos that move the joints, where the robot is built of servos on one bus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub servo: Option<ServoConfig>,
 }
 
 /// How the robot stands in the world. The base frame is always the root link.
