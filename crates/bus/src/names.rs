@@ -108,6 +108,9 @@ pub const RELEASE_LEASE: ServiceName<sinew::srv::ReleaseLease> =
 
 /// Mode, latched causes, stop epoch, owner per group; 10 Hz and on change.
 pub const SAFETY_STATE: Topic<sinew::SafetyState> = Topic::new("safety/state", Qos::latched(1));
+/// Each change of a group's output, with the monotonic time at which it reached the driver.
+pub const TRANSITIONS: Topic<sinew::GroupTransition> =
+    Topic::new("safety/transitions", Qos::reliable(100));
 /// The e-stop input as the hardware reads it.
 pub const E_STOP: Topic<std_msgs::Bool> = Topic::new("hardware/e_stop", Qos::latched(1));
 /// Operator: stop now.

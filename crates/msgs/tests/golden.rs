@@ -58,6 +58,7 @@ fn all_messages() -> Vec<Message> {
         "sinew_msgs/msg/ActuatorCommand" sinew::ActuatorCommand,
         "sinew_msgs/msg/GripperCommand" sinew::GripperCommand,
         "sinew_msgs/msg/GroupOwner" sinew::GroupOwner,
+        "sinew_msgs/msg/GroupTransition" sinew::GroupTransition,
         "sinew_msgs/msg/Heartbeat" sinew::Heartbeat,
         "sinew_msgs/msg/RobotTick" sinew::RobotTick,
         "sinew_msgs/msg/SafetyState" sinew::SafetyState,

@@ -19,7 +19,7 @@ use sinew_types::{BootId, ErrorCode, Layout, LeaseId, Time};
 use crate::arguments::NodeArguments;
 use crate::convert::{
     command_from_msg, duration_from_msg, objects_to_msg, safety_to_msg, source_from_msg,
-    tick_to_msg, time_to_msg,
+    tick_to_msg, time_to_msg, transition_to_msg,
 };
 use crate::detections::seen_object;
 use crate::hardware_ports::{Operator, Ports, Reply, Telemetry};
@@ -304,6 +304,10 @@ impl HardwareNode {
                 _ => {}
             }
         }
+        while let Some(transition) = self.handle.transition() {
+            let message = transition_to_msg(&transition, &self.layout);
+            self.telemetry.transition(&message).map_err(|e| self.error(e))?;
+        }
         while let Some(error) = self.handle.driver_error() {
             tracing::error!(node = self.name, %error, "driver");
         }
@@ -431,6 +435,10 @@ impl Node for HardwareNode {
         self.send_replies()?;
         self.publish(now)?;
         Ok(Progress::Done)
+    }
+
+    fn woke_late(&mut self, lateness: Duration) {
+        self.control.woke_late(lateness);
     }
 
     fn shutdown(&mut self, now: Time) {

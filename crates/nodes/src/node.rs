@@ -45,6 +45,9 @@ pub trait Node: Send {
     /// When the node cannot go on; the system is then brought to a stop.
     fn step(&mut self, now: Time) -> Result<Progress, NodeError>;
 
+    /// Tells how long after its due time, in wall time, an executor that paces comes to the next step.
+    fn woke_late(&mut self, _lateness: Duration) {}
+
     /// Brings what it commands to rest and lets go of it; called once, at the end.
     fn shutdown(&mut self, _now: Time) {}
 }

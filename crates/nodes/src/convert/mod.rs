@@ -13,7 +13,7 @@ pub use outcome::{
     evidence_from_msg, evidence_to_msg, skill_outcome_from_msg, skill_result_to_msg,
 };
 pub use skill::{manifest_to_msg, rejection_to_msg, skill_outcome_to_result_msg};
-pub use state::{pose_to_msg, safety_to_msg, tick_from_msg, tick_to_msg};
+pub use state::{pose_to_msg, safety_to_msg, tick_from_msg, tick_to_msg, transition_to_msg};
 pub use task::{report_to_msg, step_outcome_from_msg, step_to_msg, task_result_to_msg};
 pub use time::{duration_from_msg, duration_to_msg, time_from_msg, time_to_msg};
 pub use world::{objects_from_msg, objects_to_msg};

@@ -1,12 +1,14 @@
 use nalgebra::{Isometry3, Quaternion, Translation3, UnitQuaternion, Vector3};
-use sinew_hardware::{Mode, OutputKind, SafetyState as Safety};
+use sinew_hardware::{GroupTransition, Mode, OutputKind, SafetyState as Safety};
 use sinew_msgs::geometry_msgs::{self, Point, Pose, Twist};
 use sinew_msgs::sensor_msgs::{Imu, JointState as JointStateMsg};
-use sinew_msgs::sinew_msgs::{GroupOwner, RobotTick, SafetyState};
+use sinew_msgs::sinew_msgs::{
+    GroupOwner, GroupTransition as TransitionMsg, RobotTick, SafetyState,
+};
 use sinew_msgs::std_msgs::Header;
 use sinew_types::{BaseState, GripperState, ImuState, Layout, RobotState, Time};
 
-use super::{ConvertError, expect_len, source_to_msg, time_from_msg, time_to_msg};
+use super::{ConvertError, duration_to_msg, expect_len, source_to_msg, time_from_msg, time_to_msg};
 
 /// A pose; quaternions are listed x, y, z, w in ROS 2.
 pub fn pose_to_msg(pose: &Isometry3<f64>) -> Pose {
@@ -158,6 +160,31 @@ pub fn tick_from_msg(
     Ok(())
 }
 
+fn output_to_msg(output: OutputKind) -> u8 {
+    match output {
+        OutputKind::None => GroupOwner::OUTPUT_NONE,
+        OutputKind::Hold => GroupOwner::OUTPUT_HOLD,
+        OutputKind::Ramp => GroupOwner::OUTPUT_RAMP,
+        OutputKind::Damp => GroupOwner::OUTPUT_DAMP,
+        OutputKind::Fallback => GroupOwner::OUTPUT_FALLBACK,
+        OutputKind::Track => GroupOwner::OUTPUT_TRACK,
+    }
+}
+
+/// A change of a group's output.
+pub fn transition_to_msg(transition: &GroupTransition, layout: &Layout) -> TransitionMsg {
+    TransitionMsg {
+        group: layout.groups()[transition.group].name.clone(),
+        output_kind: output_to_msg(transition.output),
+        still: transition.still,
+        tick: transition.tick,
+        stamp: time_to_msg(transition.at),
+        wrote: transition.wrote,
+        monotonic: duration_to_msg(transition.done_at.since(Time::ZERO)),
+        lateness: duration_to_msg(transition.lateness),
+    }
+}
+
 /// What the gate decided; owners in the order of their groups' names.
 pub fn safety_to_msg(safety: &Safety, layout: &Layout, now: Time) -> SafetyState {
     let mut owners: Vec<GroupOwner> = layout
@@ -168,14 +195,7 @@ pub fn safety_to_msg(safety: &Safety, layout: &Layout, now: Time) -> SafetyState
             group: group.name.clone(),
             source: state.owner.map_or(0, |(_, source)| source_to_msg(source)),
             lease_id: state.owner.map_or(0, |(lease, _)| lease.0),
-            output_kind: match state.output {
-                OutputKind::None => GroupOwner::OUTPUT_NONE,
-                OutputKind::Hold => GroupOwner::OUTPUT_HOLD,
-                OutputKind::Ramp => GroupOwner::OUTPUT_RAMP,
-                OutputKind::Damp => GroupOwner::OUTPUT_DAMP,
-                OutputKind::Fallback => GroupOwner::OUTPUT_FALLBACK,
-                OutputKind::Track => GroupOwner::OUTPUT_TRACK,
-            },
+            output_kind: output_to_msg(state.output),
         })
         .collect();
     owners.sort_by(|a, b| a.group.cmp(&b.group));
