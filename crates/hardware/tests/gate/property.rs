@@ -287,8 +287,13 @@ impl World {
     }
 }
 
+/// Sequences of events: PROPTEST_CASES, or enough for every change.
+fn sequences() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(400)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: sequences(), ..ProptestConfig::default() })]
     #[test]
     fn whatever_happens_stops_hold_limits_hold_and_nothing_is_tracked_unasked(
         steps in prop::collection::vec(step(), 60..220)
