@@ -6,6 +6,7 @@ mod library;
 mod progress;
 mod python;
 mod setup;
+mod soak;
 mod system;
 mod workspace;
 
@@ -55,10 +56,17 @@ enum Task {
     ///
     /// Beyond the native libraries this makes .native/venv with the Python programs that the
     /// tests compare against (tests/requirements.txt). Steps: cargo fmt --check, cargo clippy,
-    /// cargo doc, cargo test, all with --release so that each dependency is compiled once; then 50
-    /// episodes of `sinew eval`, in one process and with a process per node. Ends at the first
-    /// step that fails, with its exit code.
+    /// cargo doc, cargo test, all with --release so that each dependency is compiled once; then
+    /// `sinew bench loop` and `sinew bench stop`, which fail if a robot does not stop as it must,
+    /// never for a time that they measure; then 50 episodes of `sinew eval`, in one process and with
+    /// a process per node. Ends at the first step that fails, with its exit code.
     Test,
+    /// Set up, then measure and try for long: loop, stops, properties; about an hour and a half
+    ///
+    /// Ten minutes of `sinew bench loop`, whose bars must be kept; 200 trials of `sinew bench stop`
+    /// per cause; ten million random sequences of events at the gate. All are run, whatever
+    /// the others give; the exit code is 1 if any failed. Nothing else should run on the machine.
+    Soak,
 }
 
 fn main() -> ExitCode {
@@ -85,6 +93,10 @@ fn run(task: &Task) -> Result<u8> {
         Task::Test => {
             let python = setup::libraries_and_test_peers(&workspace)?;
             cargo::test(&workspace, &python)
+        }
+        Task::Soak => {
+            setup::libraries(&workspace)?;
+            soak::run(&workspace)
         }
     }
 }

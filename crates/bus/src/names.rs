@@ -110,6 +110,9 @@ pub const RELEASE_LEASE: ServiceName<sinew::srv::ReleaseLease> =
 pub const SAFETY_STATE: Topic<sinew::SafetyState> = Topic::new("safety/state", Qos::latched(1));
 /// Who commands each group on behalf of what; on change. Deep, so that a log misses none.
 pub const PROVENANCE: Topic<sinew::Provenance> = Topic::new("provenance", Qos::latched(64));
+/// Each change of a group's output, with the monotonic time at which it reached the driver.
+pub const TRANSITIONS: Topic<sinew::GroupTransition> =
+    Topic::new("safety/transitions", Qos::reliable(100));
 /// The e-stop input as the hardware reads it.
 pub const E_STOP: Topic<std_msgs::Bool> = Topic::new("hardware/e_stop", Qos::latched(1));
 /// Operator: stop now.

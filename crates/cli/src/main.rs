@@ -1,7 +1,9 @@
 //! The `sinew` program. Each command is a file of `commands`; docs/cli.md documents what they print.
 
+mod bench;
 mod build_info;
 mod commands;
+mod doctor;
 mod eval;
 mod exit;
 mod interrupt;
@@ -49,6 +51,10 @@ enum Command {
     Node(commands::node::NodeArgs),
     /// Moves the robot by gamepad, keyboard or leader arm.
     Teleop(commands::teleop::TeleopArgs),
+    /// Measures the control loop, and how long it takes to stop the robot.
+    Bench(commands::bench::BenchArgs),
+    /// Looks whether this machine has what Sinew needs, and says what mends it.
+    Doctor(commands::doctor::DoctorArgs),
     /// Runs a logged run once more and compares the motion bit for bit.
     Replay(commands::replay::ReplayArgs),
 }
@@ -72,6 +78,8 @@ fn main() -> ExitCode {
         Command::Launch(args) => commands::launch::run(&args),
         Command::Node(args) => commands::node::run(&args),
         Command::Teleop(args) => commands::teleop::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
+        Command::Doctor(args) => commands::doctor::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
     };
     let exit = done.unwrap_or_else(|error| {

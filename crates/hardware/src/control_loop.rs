@@ -6,6 +6,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use sinew_types::{ActuatorCommand, Layout, RobotState, Time};
 
 use crate::config::GateConfig;
+use crate::deadlines::monotonic_now;
 use crate::error::HardwareError;
 use crate::event::{Accepted, Event, Notice, RequestId};
 use crate::fallback::FallbackController;
@@ -16,9 +17,11 @@ use crate::lease::LEASE_SLOTS;
 use crate::lifecycle::{Active, Inactive};
 use crate::link::{
     ControlSnapshot, ERRORS, EStopButton, LoopMonitor, NOTICES, REQUESTS, RefusedByHandle, Request,
+    TRANSITIONS,
 };
 use crate::refusal::{CommandRefusal, Refused};
 use crate::safety::{Mode, SafetyState};
+use crate::transition::{GroupTransition, Said};
 
 /// The driver, in the one of its states that it is in.
 enum Driver {
@@ -64,6 +67,9 @@ pub struct ControlLoop {
     /// Notices of this tick: they go out after the snapshot that they speak of.
     pending: Vec<Notice>,
     errors: Producer<DriverError>,
+    transitions: Producer<GroupTransition>,
+    said: Said,
+    lateness: Duration,
     snapshot: triple_buffer::Input<ControlSnapshot>,
     e_stop: EStopButton,
     presses_seen: u64,
@@ -108,6 +114,7 @@ impl ControlLoop {
         let (requests_in, requests) = RingBuffer::new(REQUESTS);
         let (notices, notices_out) = RingBuffer::new(NOTICES);
         let (errors, errors_out) = RingBuffer::new(ERRORS);
+        let (transitions, transitions_out) = RingBuffer::new(TRANSITIONS);
         let (commands_in, commands) =
             (0..LEASE_SLOTS).map(|_| triple_buffer::triple_buffer(&output)).unzip();
         let first = ControlSnapshot {
@@ -122,6 +129,7 @@ impl ControlLoop {
             requests: requests_in,
             notices: notices_out,
             errors: errors_out,
+            transitions: transitions_out,
             commands: commands_in,
             snapshot: snapshot_out,
             e_stop: e_stop.clone(),
@@ -131,6 +139,7 @@ impl ControlLoop {
         let this = Self {
             is_simulated: driver.is_simulated(),
             driver: Driver::Inactive(driver),
+            said: Said::of(gate.safety()),
             gate,
             state,
             output,
@@ -142,6 +151,8 @@ impl ControlLoop {
             notices,
             pending: Vec::with_capacity(NOTICES),
             errors,
+            transitions,
+            lateness: Duration::ZERO,
             snapshot,
             e_stop,
             presses_seen: 0,
@@ -181,6 +192,12 @@ impl ControlLoop {
         self.gate.safety()
     }
 
+    /// Tells how long after its deadline the next tick begins; transitions of that tick carry it.
+    /// Real-time safe.
+    pub fn woke_late(&mut self, lateness: Duration) {
+        self.lateness = lateness;
+    }
+
     /// One tick: e-stop, requests, driver on or off, read, commands, gate, write.
     ///
     /// `now` is on the loop's clock and does not go back. Real-time safe unless the driver changes state.
@@ -194,6 +211,7 @@ impl ControlLoop {
         self.gate.cycle(now, &self.state, &mut self.output);
         self.note_voided();
         let wrote = self.write(now);
+        self.note_transitions(now, wrote);
         self.publish();
         let tick = self.tick;
         self.tick += 1;
@@ -350,6 +368,27 @@ impl ControlLoop {
                 self.note_voided();
                 false
             }
+        }
+    }
+
+    fn note_transitions(&mut self, now: Time, wrote: bool) {
+        let safety = self.gate.safety();
+        if !self.said.is_outdated(safety) {
+            return;
+        }
+        let (tick, lateness, done_at) = (self.tick, self.lateness, monotonic_now());
+        for (group, output, still) in self.said.update(safety) {
+            // Full only if nobody asks for them.
+            let _ = self.transitions.push(GroupTransition {
+                group,
+                output,
+                still,
+                tick,
+                at: now,
+                wrote,
+                done_at,
+                lateness,
+            });
         }
     }
 

@@ -11,6 +11,7 @@ use crate::lease::LeaseRequest;
 use crate::link::{ControlSnapshot, EStopButton, RefusedByHandle, Request};
 use crate::refusal::CommandRefusal;
 use crate::safety::SafetyState;
+use crate::transition::GroupTransition;
 
 /// The loop has not ticked for so long that its queue of requests is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +29,7 @@ pub struct ControlHandle {
     pub(crate) requests: Producer<(RequestId, Request)>,
     pub(crate) notices: Consumer<Notice>,
     pub(crate) errors: Consumer<DriverError>,
+    pub(crate) transitions: Consumer<GroupTransition>,
     pub(crate) commands: Vec<triple_buffer::Input<ActuatorCommand>>,
     pub(crate) snapshot: triple_buffer::Output<ControlSnapshot>,
     pub(crate) e_stop: EStopButton,
@@ -140,6 +142,11 @@ impl ControlHandle {
     /// The next error of the driver, for the log.
     pub fn driver_error(&mut self) -> Option<DriverError> {
         self.errors.pop().ok()
+    }
+
+    /// The next change of a group's output, in order; those that find 256 waiting are not listed.
+    pub fn transition(&mut self) -> Option<GroupTransition> {
+        self.transitions.pop().ok()
     }
 
     /// State, output and safety of the newest tick, together.

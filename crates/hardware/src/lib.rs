@@ -63,6 +63,7 @@ mod axis;
 mod balance;
 mod config;
 mod control_loop;
+mod deadlines;
 mod error;
 mod event;
 mod fallback;
@@ -75,10 +76,12 @@ mod lease;
 mod lifecycle;
 mod link;
 pub mod mock;
+mod paced_loop;
 mod real_time;
 mod refusal;
 mod robot_config;
 mod safety;
+mod transition;
 
 pub use balance::{TwoWheelBalance, fallback_of};
 pub use config::{
@@ -86,6 +89,7 @@ pub use config::{
     Timeouts, TorqueLimits,
 };
 pub use control_loop::{ControlLoop, TickReport};
+pub use deadlines::{Deadlines, monotonic_now, thread_cpu_time};
 pub use error::HardwareError;
 pub use event::{Accepted, Event, Notice, RequestId};
 pub use fallback::{FallbackController, FallbackError};
@@ -96,9 +100,11 @@ pub use interface::{Configured, DriverError, EmergencyStop, HardwareInterface};
 pub use lease::{GroupSet, LEASE_SLOTS, LeaseRequest};
 pub use lifecycle::{Active, Inactive, Unconfigured};
 pub use link::{ControlSnapshot, EStopButton};
-pub use real_time::{LoopStats, RealTimeConfig, RealTimeRunner, monotonic_now};
+pub use paced_loop::{Cycle, LoopStats, PacedLoop};
+pub use real_time::{RealTimeConfig, RealTimeRunner};
 pub use refusal::{CommandRefusal, RefusalCounts, Refused};
 pub use robot_config::layout_of;
 pub use safety::{
     Cause, Causes, ClampCounts, GroupSafety, Mode, OutputKind, SafetyState, VoidReason, VoidedLease,
 };
+pub use transition::GroupTransition;

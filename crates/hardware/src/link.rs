@@ -14,6 +14,8 @@ pub(crate) const REQUESTS: usize = 256;
 pub(crate) const NOTICES: usize = 1024;
 /// Driver errors that wait at most.
 pub(crate) const ERRORS: usize = 16;
+/// Transitions that wait at most.
+pub(crate) const TRANSITIONS: usize = 256;
 
 /// A request on its way to the loop.
 #[derive(Clone, Copy, Debug)]

@@ -1,23 +1,17 @@
 use std::io;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::mm::MlockAllFlags;
-use rustix::thread::ClockId;
-use rustix::time::Timespec;
 use sinew_types::Time;
-use thread_priority::{
-    RealtimeThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
-};
 
 use crate::control_loop::ControlLoop;
+use crate::deadlines::monotonic_now;
 use crate::error::HardwareError;
-use crate::histogram::LatencyHistogram;
 use crate::interface::EmergencyStop;
 use crate::link::LoopMonitor;
+use crate::paced_loop::{LoopStats, PacedLoop};
 
 /// How a loop is run in real time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,32 +39,13 @@ impl Default for RealTimeConfig {
     }
 }
 
-/// What the control thread has measured; read from any thread.
-#[derive(Debug, Default)]
-pub struct LoopStats {
-    /// Ticks run.
-    pub ticks: AtomicU64,
-    /// Deadlines that had passed already, and were skipped.
-    pub missed: AtomicU64,
-    /// Times that the watchdog stopped the actuators.
-    pub stalls: AtomicU64,
-    /// Whether the thread runs under SCHED_FIFO.
-    pub is_fifo: AtomicBool,
-    /// Whether memory is locked.
-    pub is_memory_locked: AtomicBool,
-    /// From a tick's deadline to its start.
-    pub lateness: LatencyHistogram,
-    /// From a tick's start to its end.
-    pub work: LatencyHistogram,
-}
-
 #[derive(Debug, Default)]
 struct Shared {
     stop: AtomicBool,
     done: AtomicBool,
     /// When the last tick ended, ns; zero before the first.
     alive_ns: AtomicU64,
-    stats: LoopStats,
+    stats: Arc<LoopStats>,
 }
 
 /// A [`ControlLoop`] on a thread of its own, with absolute deadlines, and a watchdog thread beside it.
@@ -82,12 +57,6 @@ pub struct RealTimeRunner {
     shared: Arc<Shared>,
     control: Option<JoinHandle<ControlLoop>>,
     watchdog: Option<JoinHandle<()>>,
-}
-
-/// The machine's monotonic clock: that of a loop on real hardware.
-pub fn monotonic_now() -> Time {
-    let now = rustix::time::clock_gettime(ClockId::Monotonic);
-    Time::from_nanos(now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs())
 }
 
 impl RealTimeRunner {
@@ -161,82 +130,32 @@ impl Drop for RealTimeRunner {
     }
 }
 
-fn run(mut control: ControlLoop, shared: &Shared, config: &RealTimeConfig) -> ControlLoop {
-    let stats = &shared.stats;
-    prepare_thread(stats, config, control.is_simulated());
-    let period = control.period();
-    let mut deadline = monotonic_now();
-    let mut simulated = Time::ZERO;
-    let mut shutdown: Option<u64> = None;
+fn run(control: ControlLoop, shared: &Shared, config: &RealTimeConfig) -> ControlLoop {
+    // Physics may fill every period: under SCHED_FIFO it would starve the rest of the machine.
+    let is_real = !control.is_simulated();
+    let priority = config.fifo_priority.filter(|_| is_real);
+    shared.stats.prepare_thread(priority, config.lock_memory && is_real);
     // Long enough for any stop profile (at most 30 s), then it is switched off anyway.
-    let longest_ticks = Duration::from_secs(31).as_nanos() / period.as_nanos().max(1);
+    let longest_ticks = Duration::from_secs(31).as_nanos() / control.period().as_nanos().max(1);
+    let mut paced = PacedLoop::new(control, Arc::clone(&shared.stats));
+    let mut shutdown: Option<u64> = None;
     loop {
-        let started = monotonic_now();
-        stats.lateness.record(started.since(deadline));
-        let now = if control.is_simulated() { simulated } else { started };
         if shared.stop.load(Ordering::SeqCst) && shutdown.is_none() {
-            control.begin_shutdown(now);
+            let now = paced.now();
+            paced.control().begin_shutdown(now);
             shutdown = Some(0);
         }
-        control.tick(now);
-        simulated += period;
-        let ended = monotonic_now();
-        stats.work.record(ended.since(started));
-        stats.ticks.fetch_add(1, Ordering::Relaxed);
-        shared.alive_ns.store(ended.as_nanos(), Ordering::SeqCst);
+        let cycle = paced.cycle();
+        shared.alive_ns.store(cycle.ended.as_nanos(), Ordering::SeqCst);
         if let Some(ticks) = &mut shutdown {
             *ticks += 1;
-            if !control.is_active() || u128::from(*ticks) > longest_ticks {
-                control.deactivate();
-                return control;
+            if !paced.control().is_active() || u128::from(*ticks) > longest_ticks {
+                paced.control().deactivate();
+                return paced.into_control();
             }
         }
-        deadline += period;
-        if ended >= deadline {
-            let behind = ended.since(deadline).as_nanos() / period.as_nanos().max(1) + 1;
-            let behind = u32::try_from(behind).unwrap_or(u32::MAX);
-            stats.missed.fetch_add(u64::from(behind), Ordering::Relaxed);
-            deadline += period * behind;
-        }
-        sleep_until(deadline);
+        paced.sleep();
     }
-}
-
-fn prepare_thread(stats: &LoopStats, config: &RealTimeConfig, is_simulated: bool) {
-    // Each may be forbidden to this user; the loop runs anyway, and the stats tell.
-    let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
-    if is_simulated {
-        // Physics may fill every period: under SCHED_FIFO it would starve the rest of the machine.
-        return;
-    }
-    if config.lock_memory {
-        // On fault: what is used stays, without making every stack and arena resident at once.
-        let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
-        let locked = rustix::mm::mlockall(flags).is_ok();
-        stats.is_memory_locked.store(locked, Ordering::SeqCst);
-    }
-    if let Some(priority) = config.fifo_priority
-        && let Ok(value) = ThreadPriorityValue::try_from(priority)
-    {
-        let fifo = thread_priority::set_thread_priority_and_policy(
-            thread_priority::thread_native_id(),
-            ThreadPriority::Crossplatform(value),
-            ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo),
-        );
-        stats.is_fifo.store(fifo.is_ok(), Ordering::SeqCst);
-    }
-}
-
-fn sleep_until(deadline: Time) {
-    let ns = deadline.as_nanos();
-    let request = Timespec {
-        tv_sec: i64::try_from(ns / 1_000_000_000).unwrap_or(i64::MAX),
-        tv_nsec: i64::try_from(ns % 1_000_000_000).unwrap_or(0),
-    };
-    // A signal may end the sleep early; the deadline stays.
-    while let Err(rustix::io::Errno::INTR) =
-        rustix::thread::clock_nanosleep_absolute(ClockId::Monotonic, &request)
-    {}
 }
 
 fn watch(

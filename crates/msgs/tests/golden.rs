@@ -59,6 +59,7 @@ fn all_messages() -> Vec<Message> {
         "sinew_msgs/msg/GripperCommand" sinew::GripperCommand,
         "sinew_msgs/msg/GroupOwner" sinew::GroupOwner,
         "sinew_msgs/msg/GroupProvenance" sinew::GroupProvenance,
+        "sinew_msgs/msg/GroupTransition" sinew::GroupTransition,
         "sinew_msgs/msg/Heartbeat" sinew::Heartbeat,
         "sinew_msgs/msg/Provenance" sinew::Provenance,
         "sinew_msgs/msg/RobotTick" sinew::RobotTick,

@@ -63,9 +63,9 @@ impl VirtualExecutor {
     pub fn run(&mut self, mut until: impl FnMut(Time) -> bool) -> Result<(), NodeError> {
         loop {
             let Some(next) = self.nodes.iter().map(|n| n.due).min() else { return Ok(()) };
-            self.wait_for(next);
+            let lateness = self.wait_for(next);
             self.now = next;
-            if let Err(error) = self.step_due() {
+            if let Err(error) = self.step_due(lateness) {
                 self.shutdown();
                 return Err(error);
             }
@@ -83,11 +83,12 @@ impl VirtualExecutor {
         }
     }
 
-    fn step_due(&mut self) -> Result<(), NodeError> {
+    fn step_due(&mut self, lateness: Duration) -> Result<(), NodeError> {
         for scheduled in &mut self.nodes {
             if scheduled.due > self.now {
                 continue;
             }
+            scheduled.node.woke_late(lateness);
             while scheduled.node.step(self.now)? == Progress::WaitsOutside {
                 match &mut self.waiter {
                     Some(waiter) => {
@@ -104,13 +105,15 @@ impl VirtualExecutor {
         Ok(())
     }
 
-    fn wait_for(&mut self, next: Time) {
-        let Pace::Factor(factor) = self.pace else { return };
+    /// Waits for the wall time of `next`, and gives how long ago that is when it ends.
+    fn wait_for(&mut self, next: Time) -> Duration {
+        let Pace::Factor(factor) = self.pace else { return Duration::ZERO };
         let (started, from) = *self.origin.get_or_insert((Instant::now(), next));
         let target = next.since(from).div_f64(factor);
         if let Some(left) = target.checked_sub(started.elapsed()) {
             std::thread::sleep(left);
         }
+        started.elapsed().saturating_sub(target)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::arguments::NodeArguments;
 use crate::cmd_vel::CmdVel;
 use crate::convert::{
     command_from_msg, duration_from_msg, objects_to_msg, safety_to_msg, source_from_msg,
-    tick_to_msg, time_to_msg,
+    tick_to_msg, time_to_msg, transition_to_msg,
 };
 use crate::detections::seen_object;
 use crate::hardware_ports::{Operator, Ports, Reply, Telemetry};
@@ -322,6 +322,10 @@ impl HardwareNode {
                 _ => {}
             }
         }
+        while let Some(transition) = self.handle.transition() {
+            let message = transition_to_msg(&transition, &self.layout);
+            self.telemetry.transition(&message).map_err(|e| self.error(e))?;
+        }
         while let Some(error) = self.handle.driver_error() {
             tracing::error!(node = self.name, %error, "driver");
         }
@@ -457,6 +461,10 @@ impl Node for HardwareNode {
         self.send_replies()?;
         self.publish(now)?;
         Ok(Progress::Done)
+    }
+
+    fn woke_late(&mut self, lateness: Duration) {
+        self.control.woke_late(lateness);
     }
 
     fn shutdown(&mut self, now: Time) {

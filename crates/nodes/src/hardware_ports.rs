@@ -8,7 +8,7 @@ use sinew_msgs::nav_msgs::Odometry;
 use sinew_msgs::rosgraph_msgs::Clock;
 use sinew_msgs::sensor_msgs::{Imu, JointState};
 use sinew_msgs::sinew_msgs::srv::{AcquireLease, ReleaseLease, TakePicture};
-use sinew_msgs::sinew_msgs::{RobotTick, SafetyState};
+use sinew_msgs::sinew_msgs::{GroupTransition, RobotTick, SafetyState};
 use sinew_msgs::std_msgs::{Bool, Header, String as StringMsg};
 use sinew_msgs::std_srvs::srv::Trigger;
 use sinew_msgs::tf2_msgs::TFMessage;
@@ -79,6 +79,7 @@ pub(crate) struct Telemetry {
     tf: Publisher<TFMessage>,
     safety: Publisher<SafetyState>,
     e_stop: Publisher<Bool>,
+    transitions: Publisher<GroupTransition>,
     last_safety: Option<(Time, SafetyState)>,
     kinematics: Kinematics,
     /// Parent and child of every link but the root, by index and name.
@@ -111,6 +112,7 @@ impl Telemetry {
             tf: node.publisher(&names::TF)?,
             safety: node.publisher(&names::SAFETY_STATE)?,
             e_stop: node.publisher(&names::E_STOP)?,
+            transitions: node.publisher(&names::TRANSITIONS)?,
             last_safety: None,
             kinematics: Kinematics::new(model),
             links: pairs.collect(),
@@ -172,6 +174,11 @@ impl Telemetry {
             });
         }
         transforms
+    }
+
+    /// Publishes a change of a group's output.
+    pub(crate) fn transition(&self, message: &GroupTransition) -> Result<(), BusError> {
+        self.transitions.publish(message)
     }
 
     /// Publishes the safety state on change, and at 10 Hz.

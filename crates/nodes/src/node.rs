@@ -53,6 +53,8 @@ pub trait Node: Send {
     fn keep_alive(&mut self) -> Result<(), NodeError> {
         Ok(())
     }
+    /// Tells how long after its due time, in wall time, an executor that paces comes to the next step.
+    fn woke_late(&mut self, _lateness: Duration) {}
 
     /// Brings what it commands to rest and lets go of it; called once, at the end.
     fn shutdown(&mut self, _now: Time) {}

@@ -1,6 +1,8 @@
 //! One file per command.
 
+pub(crate) mod bench;
 pub(crate) mod check;
+pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod launch;
 pub(crate) mod node;

@@ -56,13 +56,14 @@ impl Spread {
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
-        // The smallest value that at least this share of values does not exceed.
-        let quantile = |percent: usize| {
-            let rank = (values.len() * percent).div_ceil(100).max(1);
-            values.get(rank - 1).copied().unwrap_or(0.0)
-        };
-        Self { median: quantile(50), p90: quantile(90) }
+        Self { median: quantile(&values, 50), p90: quantile(&values, 90) }
     }
+}
+
+/// The smallest of the rising values that at least this share of them does not exceed; zero of none.
+pub(crate) fn quantile(rising: &[f64], percent: usize) -> f64 {
+    let rank = (rising.len() * percent).div_ceil(100).max(1);
+    rising.get(rank - 1).copied().unwrap_or(0.0)
 }
 
 #[cfg(test)]

@@ -17,6 +17,14 @@ use crate::world::{Scene, World};
 /// The driver's name.
 const NAME: &str = "sim";
 
+/// The version of the MuJoCo library that this program runs with.
+#[allow(unsafe_code)]
+pub fn mujoco_version() -> String {
+    // SAFETY: the function takes nothing, and its result is a constant string of the library.
+    let version = unsafe { std::ffi::CStr::from_ptr(mujoco_rs::mujoco_c::mj_versionString()) };
+    version.to_string_lossy().into_owned()
+}
+
 /// A robot in a simulated world.
 ///
 /// Time passes in `read` only: it advances the physics to `now` with the set-points that were written last. The first `read`

@@ -48,7 +48,7 @@ mod renderer;
 mod snapshot;
 mod world;
 
-pub use driver::SimDriver;
+pub use driver::{SimDriver, mujoco_version};
 pub use error::SimError;
 pub use handle::{ObjectInfo, ObjectTruth, SimWorld, WorldTruth};
 pub use perception::{Observation, PerceptionSource, SeenObject};

@@ -1,12 +1,14 @@
 use nalgebra::{Isometry3, Quaternion, Translation3, UnitQuaternion, Vector3};
-use sinew_hardware::{Mode, OutputKind, SafetyState as Safety};
+use sinew_hardware::{GroupTransition, Mode, OutputKind, SafetyState as Safety};
 use sinew_msgs::geometry_msgs::{self, Point, Pose, Twist};
 use sinew_msgs::sensor_msgs::{Imu, JointState as JointStateMsg};
-use sinew_msgs::sinew_msgs::{GroupOwner, RobotTick, SafetyState};
+use sinew_msgs::sinew_msgs::{
+    GroupOwner, GroupTransition as TransitionMsg, RobotTick, SafetyState,
+};
 use sinew_msgs::std_msgs::Header;
 use sinew_types::{BaseState, GripperState, ImuState, Layout, RobotState, Time};
 
-use super::{ConvertError, expect_len, source_to_msg, time_from_msg, time_to_msg};
+use super::{ConvertError, duration_to_msg, expect_len, source_to_msg, time_from_msg, time_to_msg};
 
 /// A pose; quaternions are listed x, y, z, w in ROS 2.
 pub fn pose_to_msg(pose: &Isometry3<f64>) -> Pose {
@@ -167,6 +169,20 @@ pub const fn output_kind_to_msg(output: OutputKind) -> u8 {
         OutputKind::Damp => GroupOwner::OUTPUT_DAMP,
         OutputKind::Fallback => GroupOwner::OUTPUT_FALLBACK,
         OutputKind::Track => GroupOwner::OUTPUT_TRACK,
+    }
+}
+
+/// A change of a group's output.
+pub fn transition_to_msg(transition: &GroupTransition, layout: &Layout) -> TransitionMsg {
+    TransitionMsg {
+        group: layout.groups()[transition.group].name.clone(),
+        output_kind: output_kind_to_msg(transition.output),
+        still: transition.still,
+        tick: transition.tick,
+        stamp: time_to_msg(transition.at),
+        wrote: transition.wrote,
+        monotonic: duration_to_msg(transition.done_at.since(Time::ZERO)),
+        lateness: duration_to_msg(transition.lateness),
     }
 }
 

@@ -1,0 +1,7 @@
+//! What `sinew bench` measures.
+
+mod chain_robot;
+pub(crate) mod loop_rig;
+pub(crate) mod pacing;
+pub(crate) mod stats;
+pub(crate) mod stop;

@@ -1,0 +1,50 @@
+//! What takes too long for every change: `cargo xtask soak`.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::cargo;
+use crate::workspace::Workspace;
+
+/// Ten minutes of pairs of blocks of five seconds; trials as in the table of docs/safety.md.
+const MEASUREMENTS: [&[&str]; 2] = [
+    &["bench", "loop", "--rate", "1000", "--blocks", "60", "--block-s", "5", "--require"],
+    &["bench", "stop", "--trials", "200"],
+];
+
+/// Sequences of events that the gate is tried with.
+const SEQUENCES: &str = "10000000";
+
+/// Runs everything; the exit code is that of a shell's list of commands all of which must succeed.
+pub(crate) fn run(workspace: &Workspace) -> Result<u8> {
+    let build = ["build", "--release", "--package", "sinew"];
+    let built = cargo::command(workspace, &build).status().context("cannot start cargo")?;
+    if !built.success() {
+        return Ok(cargo::exit_code(built));
+    }
+    let mut failed = Vec::new();
+    for arguments in MEASUREMENTS {
+        if cargo::sinew(workspace, arguments)? != 0 {
+            failed.push(format!("sinew {}", arguments.join(" ")));
+        }
+    }
+    let properties =
+        ["test", "--release", "--package", "sinew-hardware", "--test", "gate", "property"];
+    let line = format!("SINEW_SEQUENCES={SEQUENCES} cargo {}", properties.join(" "));
+    eprintln!("==> {line}");
+    let started = Instant::now();
+    let tried = cargo::command(workspace, &properties)
+        .env("SINEW_SEQUENCES", SEQUENCES)
+        .status()
+        .context("cannot start cargo")?;
+    eprintln!("==> {line}: {} s", started.elapsed().as_secs());
+    if !tried.success() {
+        failed.push(line);
+    }
+    for line in &failed {
+        println!("failed: {line}");
+    }
+    println!("{} passed, {} failed", MEASUREMENTS.len() + 1 - failed.len(), failed.len());
+    Ok(u8::from(!failed.is_empty()))
+}
