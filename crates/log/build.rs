@@ -23,7 +23,7 @@ const PRIMITIVES: [&str; 16] = [
 ];
 
 fn main() -> Result<()> {
-    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../msgs/sinew_msgs");
+    let ours = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("../msgs/sinew_msgs");
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={}", ours.display());
     let mut packages: BTreeMap<String, PathBuf> = BTreeMap::new();

@@ -20,7 +20,7 @@ const UNUSED: [&str; 4] =
     ["action_tutorials_interfaces", "example_interfaces", "nav_msgs", "test_msgs"];
 
 fn main() -> anyhow::Result<()> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("sinew_msgs");
+    let package = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("sinew_msgs");
     println!("cargo:rerun-if-changed={}", package.display());
     println!("cargo:rerun-if-changed=build.rs");
     // The generated code has attributes for hiroz's own Python feature.

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use sinew_bus::{Bus, BusNode, Publisher, Subscription, names};
+use sinew_bus::{Bus, Publisher, Subscription, names};
 use sinew_driver_sim::{PerceptionSource, Renderer, SimDriver, SimWorld, World};
 use sinew_hardware::{
     Accepted, ControlHandle, ControlLoop, GateConfig, GroupSet, LeaseRequest, Notice, Refused,
@@ -74,7 +74,6 @@ const SILENT: Duration = Duration::from_secs(2);
 /// Driver, control loop and gate on the bus, with the simulator's world around them.
 pub struct HardwareNode {
     name: String,
-    bus: BusNode,
     control: ControlLoop,
     handle: ControlHandle,
     layout: Layout,
@@ -102,8 +101,6 @@ struct Peer {
     boot_id: BootId,
     acknowledged: u64,
     heard: Instant,
-    /// Whether it was seen on the graph, where a node may appear after its first heartbeat.
-    announced: bool,
 }
 
 impl HardwareNode {
@@ -160,7 +157,6 @@ impl HardwareNode {
             perception: sim.perception(parameters.seed.unwrap_or(0)),
             renderer: None,
             world: sim,
-            bus: node,
             control,
             handle,
             layout,
@@ -205,10 +201,6 @@ impl HardwareNode {
                     boot_id,
                     acknowledged: received.message.tick_ack,
                     heard: Instant::now(),
-                    announced: self
-                        .peers
-                        .get(name)
-                        .is_some_and(|peer| peer.boot_id == boot_id && peer.announced),
                 };
                 self.peers.insert(name.clone(), peer);
             }
@@ -383,14 +375,13 @@ impl HardwareNode {
         let Some(published) = self.published else { return Ok(false) };
         let mut lost = None;
         for name in &self.lock_step_with {
-            let Some(peer) = self.peers.get_mut(name) else { continue };
-            if peer.acknowledged >= published {
+            let Some(peer) = self.peers.get(name) else { continue };
+            // Before its first acknowledgement a node may not be connected to the ticks yet: it would
+            // be waited for in vain.
+            if peer.acknowledged >= published || peer.acknowledged == 0 {
                 continue;
             }
-            let is_known = knows(&self.bus, name);
-            let has_left = peer.announced && !is_known;
-            peer.announced |= is_known;
-            if peer.heard.elapsed() < SILENT && !has_left {
+            if peer.heard.elapsed() < SILENT {
                 return Ok(true);
             }
             lost = Some(name.clone());
@@ -481,11 +472,6 @@ impl Node for HardwareNode {
         }
         self.control.deactivate();
     }
-}
-
-/// Whether a node of this name is in the robot's part of the graph.
-fn knows(bus: &BusNode, name: &str) -> bool {
-    bus.peers().iter().any(|peer| peer.name == name && peer.namespace == bus.namespace())
 }
 
 /// Width and height of pictures from the world's own cameras, pixels.

@@ -223,6 +223,7 @@ impl TeleopNode {
                         boot_id,
                         holder: self.name.clone(),
                         command_period: duration_to_msg(self.period()),
+                        ..AcquireLeaseRequest::default()
                     };
                     self.acquiring.push((request, self.acquire.call(&asked)));
                 }
@@ -281,6 +282,10 @@ impl Node for TeleopNode {
                 tracing::warn!(node = self.name, %error, "the last command was not sent");
             }
         }
+    }
+
+    fn keep_alive(&mut self) -> Result<(), NodeError> {
+        self.heart.keep_alive().map_err(|e| NodeError::new(&self.name, e))
     }
 }
 

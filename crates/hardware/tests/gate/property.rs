@@ -86,14 +86,18 @@ impl<'a> World<'a> {
                 }
             }
             48..90 => self.command(random),
-            90..112 => drop(self.rig.handle(Event::Heartbeat(who(random.random())))),
-            112 => drop(self.rig.handle(Event::PeerLost(who(random.random())))),
+            90..112 => {
+                let _ = self.rig.handle(Event::Heartbeat(who(random.random())));
+            }
+            112 => {
+                let _ = self.rig.handle(Event::PeerLost(who(random.random())));
+            }
             113..115 => {
-                drop(self.rig.handle(Event::EStop { pressed: random.random_bool(0.4) }));
+                let _ = self.rig.handle(Event::EStop { pressed: random.random_bool(0.4) });
             }
             115 => {
                 let pressed = random.random_bool(0.4);
-                drop(self.rig.handle(Event::EStopHeartbeat { pressed }));
+                let _ = self.rig.handle(Event::EStopHeartbeat { pressed });
             }
             116..124 => {
                 may_clear = self.rig.handle(Event::Reset).is_ok();
@@ -108,18 +112,30 @@ impl<'a> World<'a> {
                     self.rig.handle(Event::Activated).unwrap();
                 }
             }
-            132 => drop(self.rig.handle(Event::Disarm)),
-            133..137 => drop(self.rig.handle(Event::Resume)),
-            137..141 => drop(self.rig.handle(Event::DriverRead { ok: random.random_bool(0.8) })),
-            141 => drop(self.rig.handle(Event::DriverWriteFailed)),
-            142 => drop(self.rig.handle(Event::LoopStalled)),
+            132 => {
+                let _ = self.rig.handle(Event::Disarm);
+            }
+            133..137 => {
+                let _ = self.rig.handle(Event::Resume);
+            }
+            137..141 => {
+                let _ = self.rig.handle(Event::DriverRead { ok: random.random_bool(0.8) });
+            }
+            141 => {
+                let _ = self.rig.handle(Event::DriverWriteFailed);
+            }
+            142 => {
+                let _ = self.rig.handle(Event::LoopStalled);
+            }
             143 => {
                 let cause = Cause::ALL[random.random_range(0..Cause::ALL.len())];
-                drop(self.rig.handle(Event::Violation(cause)));
+                let _ = self.rig.handle(Event::Violation(cause));
             }
             144 => self.rig.imu_lost = random.random_bool(0.2),
             145..147 => self.rig.frozen = random.random_bool(0.2),
-            _ => drop(self.rig.handle(Event::Activated)),
+            _ => {
+                let _ = self.rig.handle(Event::Activated);
+            }
         }
         self.check_causes(may_clear, false);
         self.check_authority();

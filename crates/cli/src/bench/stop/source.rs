@@ -200,6 +200,7 @@ impl Stream {
             boot_id: self.command.boot_id.0,
             holder: self.kind.name().into(),
             command_period: duration_to_msg(COMMAND_PERIOD),
+            ..AcquireLeaseRequest::default()
         };
         let (since, mut waiter) = (Instant::now(), link.bus.waiter());
         while !link.acquire.server_available() {
