@@ -9,6 +9,7 @@ use crate::error::HardwareError;
 use crate::event::{Accepted, Event};
 use crate::group::{Directive, Group};
 use crate::lease::{LEASE_SLOTS, Lease};
+use crate::monitor::Monitor;
 use crate::refusal::{CommandRefusal, Refused};
 use crate::safety::{Cause, GroupSafety, Mode, SafetyState, VoidReason, VoidedLease};
 
@@ -59,6 +60,7 @@ pub struct Gate {
     healthy_since: Option<Time>,
     /// When the present stop began, for `still_within`.
     stopped_at: Option<Time>,
+    monitor: Monitor,
     safety: SafetyState,
     voided: Vec<VoidedLease>,
 }
@@ -106,6 +108,7 @@ impl Gate {
             measured_at: vec![None; joints],
             healthy_since: None,
             stopped_at: None,
+            monitor: Monitor::new(&config),
             safety,
             voided: Vec::with_capacity(MAX_VOIDED),
             config,
@@ -269,6 +272,11 @@ impl Gate {
             return Err(Refused::EStopPressed);
         }
         let causes = self.safety.causes;
+        if causes.contains(Cause::OverTemperature)
+            && let Some(group) = self.monitor.hot_group()
+        {
+            return Err(Refused::Hot { group });
+        }
         if causes.mode() >= Some(Mode::Fault) {
             if causes.contains(Cause::DriverError) || causes.contains(Cause::StateStale) {
                 self.require_fresh(now)?;
@@ -283,6 +291,16 @@ impl Gate {
         for cause in causes.iter().filter(|cause| *cause != Cause::Communication) {
             self.safety.causes.remove(cause);
         }
+        if causes.contains(Cause::TrackingError) {
+            // What kept the joint back may be gone: held where it is, it does not jump then.
+            for (index, group) in self.groups.iter_mut().enumerate() {
+                if self.monitor.is_off_track(index) {
+                    group.forget_set_point();
+                }
+            }
+        }
+        self.monitor.reset(causes);
+        self.safety.violation = None;
         Ok(Accepted::Done)
     }
 
@@ -361,8 +379,12 @@ impl Gate {
                 self.stop(now, Cause::OverSpeed);
             }
         }
+        for cause in self.monitor.judge(now, state, is_powered, &mut self.safety).iter() {
+            self.stop(now, cause);
+        }
         self.expire_leases(now);
         self.write_groups(now, state, out);
+        self.monitor.note_output(out);
         self.judge_stillness(now, state);
         self.clear_communication(now);
         self.publish();
@@ -398,10 +420,13 @@ impl Gate {
 
     fn write_groups(&mut self, now: Time, state: &RobotState, out: &mut ActuatorCommand) {
         let stopped = self.safety.causes.mode();
+        // A way to another posture could lead further into what is too close.
+        let blocked = self.safety.causes.contains(Cause::Workspace)
+            || self.safety.causes.contains(Cause::SelfCollision);
         for (group, safety) in self.groups.iter_mut().zip(&self.safety.groups) {
             let directive = match (self.power, stopped) {
                 (Power::Off | Power::Arming, _) => Directive::Off,
-                (_, Some(mode)) => Directive::Stop { trusted: mode != Mode::Fault },
+                (_, Some(mode)) => Directive::Stop { trusted: mode != Mode::Fault && !blocked },
                 (Power::Disarming(_), None) => Directive::Stop { trusted: true },
                 (Power::On, None) if safety.owner.is_some() => Directive::Track,
                 (Power::On, None) => Directive::Rest,

@@ -100,6 +100,11 @@ impl Group {
         )
     }
 
+    /// The next set-point is the measured state.
+    pub(crate) fn forget_set_point(&mut self) {
+        self.seeded = false;
+    }
+
     /// Nobody commands it any more; its set-point stays as it is.
     pub(crate) fn release(&mut self) {
         self.commanded = false;

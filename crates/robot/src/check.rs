@@ -1,5 +1,7 @@
 //! Checks a robot YAML against the body that it describes.
 
+mod monitor;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -17,7 +19,8 @@ pub(crate) fn config(path: &Path, config: &RobotConfig, tree: &Tree) -> Result<(
     check.joint_limits()?;
     check.groups()?;
     check.base()?;
-    check.sensors()
+    check.sensors()?;
+    check.monitor()
 }
 
 struct Check<'a> {

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::monitor_config::MonitorConfig;
+
 /// A whole robot YAML file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +38,9 @@ pub struct RobotConfig {
     /// Links whose collision shapes have no friction, such as ball casters.
     #[serde(default)]
     pub frictionless_links: Vec<String>,
+    /// Workspace, self-collision, tracking, temperature, clamp rate.
+    #[serde(default)]
+    pub monitor: MonitorConfig,
 }
 
 /// How the robot stands in the world. The base frame is always the root link.

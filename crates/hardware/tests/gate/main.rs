@@ -5,6 +5,7 @@ mod authority;
 mod commands;
 mod control_loop;
 mod limits;
+mod monitor;
 mod profiles;
 mod property;
 mod real_time;
