@@ -1,4 +1,5 @@
-//! Time of one control cycle of the mobile manipulator, all groups tracked.
+//! Time of one control cycle of the mobile manipulator, all groups tracked: with its monitors checking distances
+//! in every cycle, in every fifth, and not at all; the difference is what they cost.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
@@ -7,7 +8,8 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use sinew_hardware::mock::MockDriver;
 use sinew_hardware::{
-    Accepted, ControlLoop, GateConfig, GroupSet, LeaseRequest, Notice, Unconfigured,
+    Accepted, ControlLoop, GateConfig, GroupSet, LeaseRequest, Mode, MonitorConfig, Notice,
+    Unconfigured,
 };
 use sinew_robot::RobotModel;
 use sinew_types::{ActuatorCommand, BaseTwist, BootId, GroupKind, JointCommand, Source, Time};
@@ -15,6 +17,17 @@ use sinew_types::{ActuatorCommand, BaseTwist, BootId, GroupKind, JointCommand, S
 fn cycle(criterion: &mut Criterion) {
     let yaml = concat!(env!("CARGO_MANIFEST_DIR"), "/../../urdf/mobi.robot.yaml");
     let config = GateConfig::from_robot(&RobotModel::load(yaml).unwrap()).unwrap();
+    for check_every in [1, 5] {
+        let mut config = config.clone();
+        config.monitor.check_every = check_every;
+        measure(criterion, &format!(", distances checked every {check_every}"), config);
+    }
+    let mut config = config;
+    config.monitor = MonitorConfig::default();
+    measure(criterion, ", no monitors", config);
+}
+
+fn measure(criterion: &mut Criterion, name: &str, config: GateConfig) {
     let layout = config.layout.clone();
     let driver = MockDriver::new(layout.clone(), 3.0);
     let (driver, _stop) = Unconfigured::new(Box::new(driver)).configure().unwrap();
@@ -44,12 +57,12 @@ fn cycle(criterion: &mut Criterion) {
     command.base = Some(BaseTwist { linear_x: 0.2, ..BaseTwist::default() });
     command.grippers[0].width_m = 0.03;
     let mut phase = 0.0_f64;
-    criterion.bench_function("tick with a new command", |bencher| {
+    criterion.bench_function(&format!("tick with a new command{name}"), |bencher| {
         bencher.iter(|| {
             phase += 0.001;
             for group in layout.groups().iter().filter(|g| g.kind == GroupKind::Joints) {
                 for joint in &group.joints {
-                    command.joints[*joint] = JointCommand::position(0.3 * phase.sin());
+                    command.joints[*joint] = JointCommand::position(0.15 * phase.sin() - 0.15);
                 }
             }
             command.seq += 1;
@@ -59,7 +72,8 @@ fn cycle(criterion: &mut Criterion) {
             black_box(control.tick(now))
         });
     });
-    criterion.bench_function("tick in hold", |bencher| {
+    assert_eq!(control.safety().mode, Mode::Ready);
+    criterion.bench_function(&format!("tick in hold{name}"), |bencher| {
         bencher.iter(|| {
             now += period;
             black_box(control.tick(now))

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use sinew_types::Layout;
 
+use crate::monitor::MonitorConfig;
+
 /// Limits of the set-points of one joint, or of a gripper's width. Units are the joint's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AxisLimits {
@@ -77,7 +79,8 @@ pub enum GroupStop {
     /// Zero velocity with the damping of the last command, or the drive's own, and no stiffness.
     Damp,
     /// Move to these set-points within the limits, then hold them; like [`GroupStop::Hold`] while a
-    /// fault is latched. One per joint; for a gripper one width.
+    /// fault is latched, and where the way could lead into a collision. One per joint; for a gripper
+    /// one width.
     Settle(Vec<f64>),
     /// What the [`crate::FallbackController`] says; like [`GroupStop::Damp`] while a fault is latched.
     Fallback,
@@ -207,4 +210,6 @@ pub struct GateConfig {
     pub timeouts: Timeouts,
     /// Measured speed of a joint, rad/s or m/s, under which it counts as still.
     pub still_joint_velocity: f64,
+    /// What is watched besides.
+    pub monitor: MonitorConfig,
 }

@@ -46,6 +46,16 @@ pub enum HardwareError {
         /// The group.
         group: String,
     },
+    /// What is to be watched does not fit the robot.
+    #[error("{field}: {actual}; allowed: {allowed}")]
+    Monitor {
+        /// The field of the robot file.
+        field: &'static str,
+        /// What it says.
+        actual: String,
+        /// What it may say.
+        allowed: String,
+    },
     /// The control thread could not be started.
     #[error("the control thread could not be started")]
     Spawn {

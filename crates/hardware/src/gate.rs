@@ -12,6 +12,7 @@ use crate::event::{Accepted, Event};
 use crate::fallback::FallbackController;
 use crate::group::{Directive, Group};
 use crate::lease::{LEASE_SLOTS, Lease};
+use crate::monitor::Monitor;
 use crate::refusal::{CommandRefusal, Refused};
 use crate::safety::{Cause, GroupSafety, Mode, OutputKind, SafetyState, VoidReason, VoidedLease};
 
@@ -68,6 +69,7 @@ pub struct Gate {
     /// What the fallback controller says in this cycle, and whether it was asked in the last one.
     fallback_out: ActuatorCommand,
     falls_back: bool,
+    monitor: Monitor,
     safety: SafetyState,
     voided: Vec<VoidedLease>,
 }
@@ -137,6 +139,7 @@ impl Gate {
             fallback,
             fallback_out: ActuatorCommand::unused(&config.layout),
             falls_back: false,
+            monitor: Monitor::new(&config),
             safety,
             voided: Vec::with_capacity(MAX_VOIDED),
             config,
@@ -319,6 +322,11 @@ impl Gate {
             return Err(Refused::EStopSilent);
         }
         let causes = self.safety.causes;
+        if causes.contains(Cause::OverTemperature)
+            && let Some(group) = self.monitor.hot_group()
+        {
+            return Err(Refused::Hot { group });
+        }
         if causes.mode() >= Some(Mode::Fault) {
             if causes.contains(Cause::DriverError) || causes.contains(Cause::StateStale) {
                 self.require_fresh(now)?;
@@ -333,6 +341,16 @@ impl Gate {
         for cause in causes.iter().filter(|cause| *cause != Cause::Communication) {
             self.safety.causes.remove(cause);
         }
+        if causes.contains(Cause::TrackingError) {
+            // What kept the joint back may be gone: held where it is, it does not jump then.
+            for (index, group) in self.groups.iter_mut().enumerate() {
+                if self.monitor.is_off_track(index) {
+                    group.forget_set_point();
+                }
+            }
+        }
+        self.monitor.reset(causes);
+        self.safety.violation = None;
         Ok(Accepted::Done)
     }
 
@@ -421,8 +439,12 @@ impl Gate {
                 self.stop(now, Cause::OverSpeed);
             }
         }
+        for cause in self.monitor.judge(now, state, is_powered, &mut self.safety).iter() {
+            self.stop(now, cause);
+        }
         self.expire_leases(now);
         self.write_groups(now, state, out);
+        self.monitor.note_output(out);
         self.judge_stillness(now, state);
         self.clear_communication(now);
         self.publish();
@@ -461,10 +483,19 @@ impl Gate {
         let group = &self.groups[index];
         match (self.power, self.safety.causes.mode()) {
             (Power::Off | Power::Arming, _) => Directive::Off,
-            // Feedback is not trusted while any fault is latched, whatever else is.
-            (_, Some(mode)) => Directive::Stop { mode, trusted: !self.safety.causes.is_faulty() },
+            (_, Some(mode)) => {
+                let causes = self.safety.causes;
+                Directive::Stop {
+                    mode,
+                    // Feedback is not trusted while any fault is latched, whatever else is.
+                    trusted: !causes.is_faulty(),
+                    // A way to another posture could lead further into what is too close.
+                    blocked: causes.contains(Cause::Workspace)
+                        || causes.contains(Cause::SelfCollision),
+                }
+            }
             (Power::Disarming(_), None) => {
-                Directive::Stop { mode: Mode::ProtectiveStop, trusted: true }
+                Directive::Stop { mode: Mode::ProtectiveStop, trusted: true, blocked: false }
             }
             (Power::On, None) if self.safety.groups[index].owner.is_some() => {
                 // A lease without a command yet does not take a balancing robot from what keeps it up.
@@ -483,7 +514,7 @@ impl Gate {
     fn fall_back(&mut self, now: Time, state: &RobotState, last: &ActuatorCommand) {
         let is_needed = (0..self.groups.len()).any(|index| match self.directive(index) {
             Directive::Fallback => true,
-            Directive::Stop { mode, trusted: true } => self.groups[index].falls_back_in(mode),
+            Directive::Stop { mode, trusted: true, .. } => self.groups[index].falls_back_in(mode),
             _ => false,
         });
         let Some(fallback) = self.fallback.as_mut().filter(|_| is_needed) else {

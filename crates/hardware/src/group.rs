@@ -30,8 +30,9 @@ pub(crate) enum Directive {
     Rest,
     /// What the fallback controller says.
     Fallback,
-    /// The stop plan's step for this mode; feedback may not be trusted.
-    Stop { mode: Mode, trusted: bool },
+    /// The stop plan's step for this mode; feedback may not be trusted, and ways to other postures may
+    /// be blocked.
+    Stop { mode: Mode, trusted: bool, blocked: bool },
 }
 
 /// What a stopped group is given in this cycle.
@@ -118,6 +119,11 @@ impl Group {
         )
     }
 
+    /// The next set-point is the measured state.
+    pub(crate) fn forget_set_point(&mut self) {
+        self.seeded = false;
+    }
+
     /// Nobody commands it any more; its set-point stays as it is.
     pub(crate) fn release(&mut self) {
         self.commanded = false;
@@ -180,13 +186,14 @@ impl Group {
         let directive = match directive {
             // Effort alone cannot hold a position: without commands such a group follows its profile.
             Directive::Rest if matches!(self.config.limits, GroupLimits::Effort(_)) => {
-                Directive::Stop { mode: Mode::ProtectiveStop, trusted: true }
+                Directive::Stop { mode: Mode::ProtectiveStop, trusted: true, blocked: false }
             }
             other => other,
         };
         let action = match directive {
-            Directive::Stop { mode, trusted } => {
-                Some(self.stop_action(now, mode, trusted, state, still_joint_velocity))
+            Directive::Stop { mode, trusted, blocked } => {
+                let action = self.stop_action(now, mode, trusted, state, still_joint_velocity);
+                Some(if blocked && action == Action::Settle { Action::Hold } else { action })
             }
             _ => {
                 self.stopping = None;

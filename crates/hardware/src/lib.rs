@@ -4,6 +4,7 @@
 //! - A driver implements [`HardwareInterface`]; its life cycle is in the types [`Unconfigured`],
 //!   [`Inactive`] and [`Active`].
 //! - [`Gate`] decides who commands and what comes out: a pure state machine of events and time.
+//! - [`monitor`] watches workspace, self-collision, tracking, temperature and the rate of clamped commands.
 //! - [`ControlLoop`] reads, asks the gate, and writes; [`ControlHandle`] speaks to it from any thread.
 //! - [`RealTimeRunner`] ticks a loop on a thread of its own, with a watchdog beside it.
 //!
@@ -76,6 +77,7 @@ mod lease;
 mod lifecycle;
 mod link;
 pub mod mock;
+pub mod monitor;
 mod paced_loop;
 mod real_time;
 mod refusal;
@@ -100,6 +102,7 @@ pub use interface::{Configured, DriverError, EmergencyStop, HardwareInterface};
 pub use lease::{GroupSet, LEASE_SLOTS, LeaseRequest};
 pub use lifecycle::{Active, Inactive, Unconfigured};
 pub use link::{ControlSnapshot, EStopButton};
+pub use monitor::{MonitorConfig, Violation};
 pub use paced_loop::{Cycle, LoopStats, PacedLoop};
 pub use real_time::{RealTimeConfig, RealTimeRunner};
 pub use refusal::{CommandRefusal, RefusalCounts, Refused};

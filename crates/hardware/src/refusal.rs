@@ -87,6 +87,12 @@ pub enum Refused {
         /// Index of the group in the layout.
         group: usize,
     },
+    /// Resetting [`crate::Cause::OverTemperature`] while a drive is hotter than the level of warning.
+    #[error("a drive of group {group} is still too hot")]
+    Hot {
+        /// Index of the group in the layout.
+        group: usize,
+    },
     /// Resetting while the stop has not come to rest.
     #[error("group {group} is still being brought to rest")]
     Moving {

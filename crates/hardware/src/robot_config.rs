@@ -10,6 +10,7 @@ use crate::config::{
     Timeouts, TorqueLimits,
 };
 use crate::error::HardwareError;
+use crate::monitor::MonitorConfig;
 
 /// Order of joints and groups of a robot: all joints that move, and all groups, in the model's order.
 ///
@@ -34,10 +35,11 @@ pub fn layout_of(model: &RobotModel) -> Result<Layout, HardwareError> {
 }
 
 impl GateConfig {
-    /// Limits, stop profiles and rates of a robot file, with the default time-outs.
+    /// Limits, stop profiles, rates and monitors of a robot file, with the default time-outs.
     ///
     /// # Errors
-    /// [`HardwareError::Group`] where a profile does not fit the group's command interface.
+    /// [`HardwareError::Group`] where a profile does not fit the group's command interface,
+    /// [`HardwareError::Monitor`] where a monitor does not fit the robot.
     pub fn from_robot(model: &RobotModel) -> Result<Self, HardwareError> {
         let groups = model
             .groups()
@@ -53,6 +55,7 @@ impl GateConfig {
                 ..Timeouts::default()
             },
             still_joint_velocity: 0.05,
+            monitor: MonitorConfig::from_robot(model)?,
         };
         config.check()?;
         Ok(config)
@@ -66,7 +69,7 @@ impl GateConfig {
         if self.groups.len() != self.layout.groups().len() {
             return Err(refused("*", "groups", self.groups.len(), "one per group of the layout"));
         }
-        Ok(())
+        self.monitor.check(&self.layout)
     }
 }
 

@@ -3,6 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sinew_types::{LeaseId, Source, StopEpoch, Time};
 
+use crate::monitor::Violation;
 use crate::refusal::RefusalCounts;
 
 /// What the robot may do, in rising order of severity: the mode is the maximum over all latched
@@ -292,7 +293,7 @@ impl ClampCounts {
 }
 
 /// Authority and output of one group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GroupSafety {
     /// The lease that owns the group, and who holds it.
     pub owner: Option<(LeaseId, Source)>,
@@ -304,12 +305,18 @@ pub struct GroupSafety {
     pub needs_resume: bool,
     /// Clamped cycles since the start.
     pub clamps: ClampCounts,
+    /// Share of the last cycles (two seconds of them unless the robot file says otherwise) that were clamped, 0 to 1.
+    pub clamp_rate: f32,
+    /// Whether that is more than what the robot file says is normal.
+    pub clamped_persistently: bool,
+    /// Whether a drive is hotter than the level of warning.
+    pub hot: bool,
     /// The lease that it lost last.
     pub last_void: Option<VoidedLease>,
 }
 
 /// All that the gate decided, at one tick.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SafetyState {
     /// Cycles of the gate so far.
     pub cycle: u64,
@@ -319,6 +326,8 @@ pub struct SafetyState {
     pub mode: Mode,
     /// What is latched.
     pub causes: Causes,
+    /// What a monitor stopped the robot for last; none after a reset.
+    pub violation: Option<Violation>,
     /// Advanced by every stop.
     pub stop_epoch: StopEpoch,
     /// Times that an operator gave back what a person had taken over.
@@ -352,6 +361,7 @@ impl SafetyState {
             stamp,
             mode,
             causes,
+            violation,
             stop_epoch,
             resumes,
             e_stop_pressed,
@@ -361,7 +371,7 @@ impl SafetyState {
             leases,
         } = self;
         (*cycle, *stamp, *mode, *causes) = (other.cycle, other.stamp, other.mode, other.causes);
-        (*stop_epoch, *resumes) = (other.stop_epoch, other.resumes);
+        (*violation, *stop_epoch, *resumes) = (other.violation, other.stop_epoch, other.resumes);
         (*e_stop_pressed, *powered) = (other.e_stop_pressed, other.powered);
         groups.clone_from(&other.groups);
         (*refused, *leases) = (other.refused, other.leases);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
 use sinew_hardware::mock::MockDriver;
 use sinew_hardware::{
-    Accepted, ControlLoop, GateConfig, GroupSet, LeaseRequest, Mode, Notice, Unconfigured,
+    Accepted, Cause, ControlLoop, GateConfig, GroupSet, LeaseRequest, Mode, Notice, Unconfigured,
 };
 use sinew_robot::RobotModel;
 use sinew_types::{ActuatorCommand, BaseTwist, BootId, JointCommand, LeaseId, Source, Time};
@@ -38,7 +38,8 @@ fn a_tick_of_an_active_loop_does_not_allocate_nor_does_the_handle() {
     command.grippers[0].width_m = 0.03;
     for group in layout.groups().iter().filter(|g| g.kind == sinew_types::GroupKind::Joints) {
         for joint in &group.joints {
-            command.joints[*joint] = JointCommand::position(0.3);
+            // Upwards, away from the floor.
+            command.joints[*joint] = JointCommand::position(-0.3);
         }
     }
 
@@ -49,8 +50,10 @@ fn a_tick_of_an_active_loop_does_not_allocate_nor_does_the_handle() {
     control.tick(now);
     assert!(control.is_active());
     let period = control.period();
+    let arm = layout.groups().iter().position(|group| group.name == "arm").unwrap();
 
     let mut tracked = 0;
+    let mut stopped_at_floor = false;
     assert_no_alloc(|| {
         let mut lease = LeaseId::default();
         handle.acquire(request).unwrap();
@@ -87,12 +90,20 @@ fn a_tick_of_an_active_loop_does_not_allocate_nor_does_the_handle() {
                 3600 => drop(handle.arm()),
                 3700 => drop(handle.acquire(request)),
                 4000 => drop(handle.peer_lost(boot_id)),
+                4550 => {
+                    for joint in &layout.groups()[arm].joints {
+                        command.joints[*joint].position = 0.5;
+                    }
+                }
+                4950 => drop(handle.reset()),
                 _ => {}
             }
             let safety = handle.safety();
+            stopped_at_floor |= safety.causes.contains(Cause::Workspace);
             tracked += u32::from(safety.groups[0].output == sinew_hardware::OutputKind::Track);
         }
     });
     assert!(tracked > 1500, "{tracked}");
+    assert!(stopped_at_floor);
     assert_eq!(control.safety().mode, Mode::Ready);
 }

@@ -1,5 +1,6 @@
 //! Checks a robot YAML against the body that it describes.
 
+mod monitor;
 mod servo;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +22,8 @@ pub(crate) fn config(path: &Path, config: &RobotConfig, tree: &Tree) -> Result<(
     check.base()?;
     check.fallback()?;
     check.servo()?;
-    check.sensors()
+    check.sensors()?;
+    check.monitor()
 }
 
 struct Check<'a> {

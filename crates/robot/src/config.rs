@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::monitor_config::MonitorConfig;
 use crate::servo_config::ServoConfig;
 
 /// A whole robot YAML file.
@@ -49,6 +50,9 @@ pub struct RobotConfig {
     /// The servos that move the joints, where the robot is built of servos on one bus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub servo: Option<ServoConfig>,
+    /// Workspace, self-collision, tracking, temperature, clamp rate.
+    #[serde(default)]
+    pub monitor: MonitorConfig,
 }
 
 /// How the robot stands in the world. The base frame is always the root link.

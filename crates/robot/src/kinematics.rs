@@ -7,7 +7,7 @@ use crate::model::RobotModel;
 use crate::tree::{Joint, Link, joint_motion};
 
 /// Forward kinematics of a whole robot. Its buffers are made once; updates do not allocate.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Kinematics {
     links: Vec<Link>,
     joints: Vec<Joint>,
@@ -60,6 +60,11 @@ impl Kinematics {
             }
             self.base_from_link[index] = pose;
         }
+    }
+
+    /// How many joints there are: the length of the positions.
+    pub fn joints(&self) -> usize {
+        self.joints.len()
     }
 
     /// Poses of all links in the base frame, in the order of [`RobotModel::links`], as of the last update. Real-time safe.

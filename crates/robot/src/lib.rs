@@ -31,6 +31,7 @@
 
 mod chain;
 mod check;
+mod collision;
 pub mod config;
 mod error;
 mod ik;
@@ -38,12 +39,14 @@ mod kinematics;
 mod mjcf;
 mod mjcf_orientation;
 mod model;
+pub mod monitor_config;
 mod servo_config;
 mod tree;
 mod urdf;
 mod xml;
 
 pub use chain::{Chain, Jacobian};
+pub use collision::{Collision, CollisionShape};
 pub use config::{
     BaseConfig, CameraConfig, ChainConfig, CommandInterface, DiffDriveConfig, FallbackConfig,
     GripperConfig, GroupConfig, ImpedanceLimits, ImuConfig, JointLimitConfig, LimitProfile,
@@ -54,5 +57,9 @@ pub use error::RobotError;
 pub use ik::{IkConstraint, IkError, IkOptions, IkReport, IkSolution, IkSolver};
 pub use kinematics::Kinematics;
 pub use model::{Group, ModelFormat, RobotModel};
+pub use monitor_config::{
+    BoxConfig, CapsuleConfig, ClampRateConfig, MonitorConfig, SelfCollisionConfig,
+    TemperatureConfig, TrackingConfig, WorkspaceConfig,
+};
 pub use servo_config::{ServoConfig, ServoJointConfig, ServoModel, ServoProtocol};
 pub use tree::{Joint, JointKind, JointLimits, Link, Mimic};

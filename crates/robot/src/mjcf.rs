@@ -196,6 +196,7 @@ impl<'a, 'i: 'a> Walk<'a, 'i, '_> {
                 parent_from_link: Isometry3::identity(),
                 joints: 0..0,
                 mass_kg: 0.0,
+                collisions: Vec::new(),
             });
             self.body(body, Some(0), None)
         } else {
@@ -262,6 +263,7 @@ impl<'a, 'i: 'a> Walk<'a, 'i, '_> {
             parent_from_link,
             joints: first..self.tree.joints.len(),
             mass_kg,
+            collisions: Vec::new(),
         });
         for nested in children(body, "body") {
             self.body(nested, Some(index), childclass)?;
@@ -287,6 +289,7 @@ impl<'a, 'i: 'a> Walk<'a, 'i, '_> {
                     parent_from_link,
                     joints: joints..joints,
                     mass_kg: 0.0,
+                    collisions: Vec::new(),
                 });
             }
         }

@@ -2,10 +2,12 @@
 
 use nalgebra::{Isometry3, Translation3, UnitQuaternion, UnitVector3, Vector3};
 
+use crate::collision::Collision;
+
 /// A rigid body or a frame fixed to one.
 ///
 /// Links are stored parents first, depth first, children in the order of the file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Link {
     /// Name, unique in the robot.
     pub name: String,
@@ -18,6 +20,8 @@ pub struct Link {
     pub joints: std::ops::Range<usize>,
     /// Mass in kg; 0 for a frame, and where an MJCF leaves it to the shapes.
     pub mass_kg: f64,
+    /// Shapes for collision checks. None of an MJCF are read.
+    pub collisions: Vec<Collision>,
 }
 
 /// How a joint moves its link.
@@ -50,7 +54,7 @@ impl JointKind {
 /// A joint with one degree of freedom. Fixed joints are not joints here, but part of their link's pose.
 ///
 /// The index of a joint is its place in [`crate::RobotModel::joints`]: depth first, as MuJoCo orders them too.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Joint {
     /// Name, unique in the robot.
     pub name: String,

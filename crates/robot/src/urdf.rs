@@ -8,8 +8,9 @@ use std::path::Path;
 
 use nalgebra::{Isometry3, Matrix3, Translation3, UnitQuaternion, UnitVector3, Vector3};
 use roxmltree::Node;
-use urdf_rs::JointType;
+use urdf_rs::{Geometry, JointType};
 
+use crate::collision::{Collision, CollisionShape};
 use crate::error::{RobotError, list};
 use crate::tree::{Joint, JointKind, JointLimits, Link, Mimic, Tree};
 use crate::xml::{self, Reader, child, children};
@@ -53,6 +54,46 @@ fn check_links(
         }
         if let Some(inertial) = child(link, "inertial") {
             check_inertial(reader, link, inertial)?;
+        }
+        for collision in children(link, "collision") {
+            check_shape(reader, link, collision)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_shape(
+    reader: Reader<'_>,
+    link: Node<'_, '_>,
+    collision: Node<'_, '_>,
+) -> Result<(), RobotError> {
+    if let Some(origin) = child(collision, "origin") {
+        reader.numbers::<3>(origin, "xyz")?;
+        reader.numbers::<3>(origin, "rpy")?;
+    }
+    let Some(geometry) = child(collision, "geometry") else {
+        return Err(reader.error(link, "a collision has no geometry", "<geometry>…</geometry>"));
+    };
+    for shape in geometry.children().filter(Node::is_element) {
+        let sizes = match shape.tag_name().name() {
+            "box" => reader.numbers::<3>(shape, "size")?.map_or([0.0; 3], |size| size),
+            "cylinder" | "capsule" => [
+                reader.number(shape, "radius")?.unwrap_or_default(),
+                reader.number(shape, "length")?.unwrap_or_default(),
+                1.0,
+            ],
+            "sphere" => [reader.number(shape, "radius")?.unwrap_or_default(), 1.0, 1.0],
+            _ => continue,
+        };
+        if sizes.iter().any(|size| *size <= 0.0) {
+            return Err(reader.error(
+                link,
+                format!(
+                    "a collision {} has a size that is missing or not above 0",
+                    shape.tag_name().name()
+                ),
+                "sizes above 0 m",
+            ));
         }
     }
     Ok(())
@@ -367,6 +408,7 @@ impl<'a> Builder<'a> {
             parent_from_link,
             joints,
             mass_kg: link.inertial.mass.value,
+            collisions: link.collision.iter().map(collision).collect(),
         });
         let robot = self.robot;
         for joint in robot.joints.iter().filter(|joint| joint.parent.link == link.name) {
@@ -409,6 +451,25 @@ fn moving_joint(joint: &urdf_rs::Joint, link: usize) -> Option<Joint> {
         damping: joint.dynamics.as_ref().map_or(0.0, |dynamics| dynamics.damping),
         mimic: None,
     })
+}
+
+fn collision(source: &urdf_rs::Collision) -> Collision {
+    let shape = match &source.geometry {
+        Geometry::Box { size } => {
+            CollisionShape::Box { half_extents_m: Vector3::from(size.0) / 2.0 }
+        }
+        Geometry::Cylinder { radius, length } => {
+            CollisionShape::Cylinder { radius_m: *radius, half_length_m: length / 2.0 }
+        }
+        Geometry::Capsule { radius, length } => {
+            CollisionShape::Capsule { radius_m: *radius, half_length_m: length / 2.0 }
+        }
+        Geometry::Sphere { radius } => {
+            CollisionShape::Capsule { radius_m: *radius, half_length_m: 0.0 }
+        }
+        Geometry::Mesh { .. } => CollisionShape::Mesh,
+    };
+    Collision { link_from_shape: pose(&source.origin), shape }
 }
 
 fn pose(origin: &urdf_rs::Pose) -> Isometry3<f64> {

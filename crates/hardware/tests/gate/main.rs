@@ -6,6 +6,7 @@ mod commands;
 mod control_loop;
 mod document;
 mod limits;
+mod monitor;
 mod profiles;
 mod property;
 mod real_time;

@@ -34,6 +34,7 @@ fn leg(limits: GroupLimits, stop: GroupStop) -> GateConfig {
         }],
         timeouts: Timeouts::default(),
         still_joint_velocity: 0.05,
+        monitor: sinew_hardware::MonitorConfig::default(),
     }
 }
 

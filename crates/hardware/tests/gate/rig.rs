@@ -26,6 +26,13 @@ pub(crate) fn balancer() -> RobotModel {
     RobotModel::load(file).unwrap()
 }
 
+/// The mobile manipulator, free to go anywhere: commands of tests are not chosen for where they lead.
+pub(crate) fn anywhere() -> GateConfig {
+    let mut config = GateConfig::from_robot(&mobi()).unwrap();
+    config.monitor.body = None;
+    config
+}
+
 pub(crate) struct Rig {
     pub(crate) gate: Gate,
     pub(crate) layout: Layout,
@@ -37,12 +44,14 @@ pub(crate) struct Rig {
     pub(crate) frozen: bool,
     /// The IMU's measurement is not valid.
     pub(crate) imu_lost: bool,
+    /// This joint does not move.
+    pub(crate) jammed: Option<usize>,
     seq: u64,
 }
 
 impl Rig {
     pub(crate) fn new() -> Self {
-        Self::with(GateConfig::from_robot(&mobi()).unwrap())
+        Self::with(anywhere())
     }
 
     pub(crate) fn with(config: GateConfig) -> Self {
@@ -61,6 +70,7 @@ impl Rig {
             period,
             frozen: false,
             imu_lost: false,
+            jammed: None,
             seq: 0,
             layout,
         };
@@ -96,6 +106,15 @@ impl Rig {
         self.gate.cycle(self.now, &self.state, &mut self.out);
     }
 
+    /// A tick in which the base was measured standing still.
+    pub(crate) fn tick_with_still_base(&mut self) {
+        self.now += self.period;
+        self.measure();
+        let base = self.state.base.as_mut().unwrap();
+        (base.linear_velocity, base.angular_velocity) = (Vector3::zeros(), Vector3::zeros());
+        self.gate.cycle(self.now, &self.state, &mut self.out);
+    }
+
     pub(crate) fn ticks(&mut self, count: u32) {
         for _ in 0..count {
             self.tick();
@@ -120,8 +139,11 @@ impl Rig {
             return;
         }
         let seconds = self.period.as_secs_f64();
-        for (joint, command) in self.state.joints.iter_mut().zip(&self.out.joints) {
-            let next = if command.position.is_nan() { joint.position } else { command.position };
+        for (index, (joint, command)) in
+            self.state.joints.iter_mut().zip(&self.out.joints).enumerate()
+        {
+            let is_kept = command.position.is_nan() || self.jammed == Some(index);
+            let next = if is_kept { joint.position } else { command.position };
             joint.velocity = (next - joint.position) / seconds;
             joint.position = next;
             (joint.stamp, joint.valid) = (self.now, true);
