@@ -115,6 +115,10 @@ pub const TRANSITIONS: Topic<sinew::GroupTransition> =
     Topic::new("safety/transitions", Qos::reliable(100));
 /// The e-stop input as the hardware reads it.
 pub const E_STOP: Topic<std_msgs::Bool> = Topic::new("hardware/e_stop", Qos::latched(1));
+/// A remote emergency stop that says all the time whether it is pressed; the hardware stops when it
+/// falls silent, where the robot file names such a device.
+pub const E_STOP_HEARTBEAT: Topic<std_msgs::Bool> =
+    Topic::new("hardware/e_stop_heartbeat", Qos::best_effort(1));
 /// Operator: stop now.
 pub const E_STOP_TRIGGER: ServiceName<std_srvs::srv::Trigger> =
     ServiceName::new("hardware/e_stop_trigger");

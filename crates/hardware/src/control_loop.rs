@@ -73,6 +73,7 @@ pub struct ControlLoop {
     snapshot: triple_buffer::Input<ControlSnapshot>,
     e_stop: EStopButton,
     presses_seen: u64,
+    pressed_seen: bool,
     refused: Arc<RefusedByHandle>,
     monitor: Arc<LoopMonitor>,
 }
@@ -156,6 +157,7 @@ impl ControlLoop {
             snapshot,
             e_stop,
             presses_seen: 0,
+            pressed_seen: false,
             refused,
             monitor: Arc::new(LoopMonitor::default()),
         };
@@ -251,10 +253,11 @@ impl ControlLoop {
         let presses = self.e_stop.presses();
         let pressed = self.e_stop.is_pressed();
         if presses != self.presses_seen {
-            self.presses_seen = presses;
+            (self.presses_seen, self.pressed_seen) = (presses, true);
             let _ = self.gate.handle(now, Event::EStop { pressed: true });
         }
-        if pressed != self.gate.safety().e_stop_pressed {
+        if pressed != self.pressed_seen {
+            self.pressed_seen = pressed;
             let _ = self.gate.handle(now, Event::EStop { pressed });
         }
         self.note_voided();
@@ -272,6 +275,7 @@ impl ControlLoop {
                 Request::Release(lease) => Event::ReleaseLease(lease),
                 Request::Heartbeat(boot_id) => Event::Heartbeat(boot_id),
                 Request::PeerLost(boot_id) => Event::PeerLost(boot_id),
+                Request::EStopHeartbeat { pressed } => Event::EStopHeartbeat { pressed },
                 Request::Reset => Event::Reset,
                 Request::Arm => Event::Arm,
                 Request::Disarm => Event::Disarm,
@@ -281,7 +285,11 @@ impl ControlLoop {
             // At once, so that what was asked for after it finds the driver as it was asked for.
             let result = self.change_power(now).unwrap_or(result);
             self.note_voided();
-            if !matches!(request, Request::Heartbeat(_) | Request::PeerLost(_)) {
+            let is_answered = !matches!(
+                request,
+                Request::Heartbeat(_) | Request::PeerLost(_) | Request::EStopHeartbeat { .. }
+            );
+            if is_answered {
                 self.note(Notice::Reply { request: id, result });
             }
         }

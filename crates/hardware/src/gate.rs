@@ -63,6 +63,8 @@ pub struct Gate {
     healthy_since: Option<Time>,
     /// When the present stop began, for `still_within`.
     stopped_at: Option<Time>,
+    button_pressed: bool,
+    remote_pressed: bool,
     /// When the remote emergency stop was heard last.
     remote_e_stop_at: Option<Time>,
     fallback: Option<Box<dyn FallbackController>>,
@@ -135,6 +137,8 @@ impl Gate {
             measured_at: vec![None; joints],
             healthy_since: None,
             stopped_at: None,
+            button_pressed: false,
+            remote_pressed: false,
             remote_e_stop_at: None,
             fallback,
             fallback_out: ActuatorCommand::unused(&config.layout),
@@ -212,7 +216,7 @@ impl Gate {
                 Ok(Accepted::Done)
             }
             Event::EStop { pressed } => {
-                self.safety.e_stop_pressed = pressed;
+                self.button_pressed = pressed;
                 if pressed {
                     self.stop(now, Cause::EmergencyStop);
                 }
@@ -220,7 +224,7 @@ impl Gate {
             }
             Event::EStopHeartbeat { pressed } => {
                 self.remote_e_stop_at = Some(now);
-                self.safety.e_stop_pressed = pressed;
+                self.remote_pressed = pressed;
                 if pressed {
                     self.stop(now, Cause::EmergencyStop);
                 }
@@ -283,7 +287,7 @@ impl Gate {
         if self.power != Power::Off {
             return Err(Refused::AlreadyArmed);
         }
-        if self.safety.e_stop_pressed {
+        if self.button_pressed || self.remote_pressed {
             return Err(Refused::EStopPressed);
         }
         if self.remote_e_stop_is_silent(now) {
@@ -315,7 +319,7 @@ impl Gate {
     }
 
     fn reset(&mut self, now: Time) -> Result<Accepted, Refused> {
-        if self.safety.e_stop_pressed {
+        if self.button_pressed || self.remote_pressed {
             return Err(Refused::EStopPressed);
         }
         if self.remote_e_stop_is_silent(now) {
@@ -609,6 +613,7 @@ impl Gate {
         };
         self.safety.mode = self.safety.causes.mode().unwrap_or(at_rest);
         self.safety.powered = at_rest == Mode::Ready;
+        self.safety.e_stop_pressed = self.button_pressed || self.remote_pressed;
         for (safety, lease) in self.safety.leases.iter_mut().zip(&self.leases) {
             *safety = lease.map(|lease| lease.id);
         }

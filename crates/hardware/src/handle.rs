@@ -70,6 +70,18 @@ impl ControlHandle {
         self.request(Request::PeerLost(boot_id)).map(|_| ())
     }
 
+    /// The remote emergency stop says that it works, and whether it is pressed. No reply.
+    ///
+    /// # Errors
+    /// [`QueueFull`]; a pressed one has stopped the robot all the same.
+    pub fn e_stop_heartbeat(&mut self, pressed: bool) -> Result<(), QueueFull> {
+        if pressed {
+            // Past the queue.
+            self.e_stop.note_remote_press();
+        }
+        self.request(Request::EStopHeartbeat { pressed }).map(|_| ())
+    }
+
     /// Switches the drivers on. For operators only.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ pub(crate) enum Request {
     Release(LeaseId),
     Heartbeat(BootId),
     PeerLost(BootId),
+    EStopHeartbeat { pressed: bool },
     Reset,
     Arm,
     Disarm,
@@ -71,6 +72,11 @@ impl EStopButton {
     /// Whether the input is pressed.
     pub fn is_pressed(&self) -> bool {
         self.shared.pressed.load(Ordering::SeqCst)
+    }
+
+    /// A stop that something else than this input keeps up.
+    pub(crate) fn note_remote_press(&self) {
+        self.shared.presses.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn presses(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sinew_hardware::{Cause, Event, Mode, OutputKind, VoidReason};
+use sinew_hardware::{Cause, Event, Mode, OutputKind, Refused, VoidReason};
 use sinew_types::Source;
 
 use crate::rig::Rig;
@@ -154,4 +154,29 @@ fn a_group_that_does_not_come_to_rest_in_time_is_a_fault() {
     assert!(rig.gate.safety().causes.contains(Cause::NotStill));
     // still_within of the head is 0.5 s.
     assert_eq!(ticks, 251);
+}
+
+#[test]
+fn a_remote_emergency_stop_must_be_heard_before_arming_and_stops_when_it_falls_silent() {
+    let mut config = crate::rig::anywhere();
+    config.timeouts.remote_e_stop = Some(Duration::from_millis(500));
+    let mut rig = Rig::with(config);
+    assert_eq!(rig.handle(Event::Arm), Err(Refused::EStopSilent));
+    rig.handle(Event::EStopHeartbeat { pressed: false }).unwrap();
+    rig.arm();
+    assert_eq!(rig.gate.mode(), Mode::Ready);
+    rig.handle(Event::EStopHeartbeat { pressed: false }).unwrap();
+    let ticks = 500 / 2;
+    rig.ticks(ticks);
+    assert_eq!(rig.gate.mode(), Mode::Ready);
+    rig.tick();
+    assert_eq!(rig.gate.mode(), Mode::EStop);
+    assert_eq!(rig.handle(Event::Reset), Err(Refused::EStopSilent));
+    rig.handle(Event::EStopHeartbeat { pressed: true }).unwrap();
+    // Another input that is let go does not let go of this one.
+    rig.handle(Event::EStop { pressed: false }).unwrap();
+    assert_eq!(rig.handle(Event::Reset), Err(Refused::EStopPressed));
+    rig.handle(Event::EStopHeartbeat { pressed: false }).unwrap();
+    rig.handle(Event::Reset).unwrap();
+    assert_eq!(rig.gate.mode(), Mode::Disarmed);
 }
