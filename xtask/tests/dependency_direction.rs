@@ -40,6 +40,11 @@ const RULES: &[Rule] = &[
     },
     Rule { name: "sinew-hardware", may_use: &["sinew-types", "sinew-robot"], never_reaches: CORE },
     Rule {
+        name: "sinew-driver-mock",
+        may_use: &["sinew-types", "sinew-robot", "sinew-hardware"],
+        never_reaches: CORE,
+    },
+    Rule {
         name: "sinew-driver-sim",
         may_use: &["sinew-types", "sinew-robot", "sinew-hardware"],
         never_reaches: NO_TRANSPORT_NO_INFERENCE,
@@ -91,6 +96,7 @@ const RULES: &[Rule] = &[
             "sinew-msgs",
             "sinew-bus",
             "sinew-hardware",
+            "sinew-driver-mock",
             "sinew-driver-sim",
             "sinew-policy",
             "sinew-skills",
@@ -109,6 +115,7 @@ const RULES: &[Rule] = &[
             "sinew-msgs",
             "sinew-bus",
             "sinew-hardware",
+            "sinew-driver-mock",
             "sinew-driver-sim",
             "sinew-policy",
             "sinew-skills",

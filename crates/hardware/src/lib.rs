@@ -13,8 +13,9 @@
 //! use std::time::Duration;
 //! use sinew_hardware::{
 //!     Accepted, ControlLoop, GateConfig, GroupSet, LeaseRequest, Notice, OutputKind,
-//!     Unconfigured, layout_of, mock::MockDriver,
+//!     Unconfigured, layout_of,
 //! };
+//! use sinew_driver_mock::MockDriver;
 //! use sinew_robot::RobotModel;
 //! use sinew_types::{ActuatorCommand, BootId, JointCommand, Source, Time};
 //!
@@ -61,6 +62,8 @@
 
 mod axis;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod control_loop;
 mod error;
 mod event;
@@ -72,7 +75,6 @@ mod interface;
 mod lease;
 mod lifecycle;
 mod link;
-pub mod mock;
 mod real_time;
 mod refusal;
 mod robot_config;

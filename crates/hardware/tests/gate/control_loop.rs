@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sinew_hardware::mock::{MockControl, MockDriver};
+use sinew_driver_mock::{MockControl, MockDriver};
 use sinew_hardware::{
     Accepted, Cause, CommandRefusal, ControlHandle, ControlLoop, DriverError, GateConfig, GroupSet,
     HardwareError, LeaseRequest, Mode, Notice, OutputKind, Refused, Unconfigured, VoidReason,
