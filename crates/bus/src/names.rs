@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 
 use sinew_msgs::sinew_msgs as sinew;
 use sinew_msgs::{
-    geometry_msgs, nav_msgs, rosgraph_msgs, sensor_msgs, std_msgs, std_srvs, tf2_msgs,
+    diagnostic_msgs, geometry_msgs, nav_msgs, rosgraph_msgs, sensor_msgs, std_msgs, std_srvs,
+    tf2_msgs,
 };
 
 use crate::{Action, Message, Qos, Service};
@@ -153,5 +154,8 @@ pub const ROBOT_DESCRIPTION: Topic<std_msgs::String> =
     Topic::new("robot_description", Qos::latched(1));
 /// Velocity of the base, from joystick or navigation, through an adapter that holds a lease.
 pub const CMD_VEL: Topic<geometry_msgs::Twist> = Topic::new("cmd_vel", Qos::DEFAULT);
+/// How loop, gate and joints are, at 1 Hz; of all robots, told apart by hardware id.
+pub const DIAGNOSTICS: Topic<diagnostic_msgs::DiagnosticArray> =
+    Topic::new("/diagnostics", Qos::DEFAULT);
 /// Simulated time, for all robots.
 pub const CLOCK: Topic<rosgraph_msgs::Clock> = Topic::new("/clock", Qos::best_effort(1));

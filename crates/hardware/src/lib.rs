@@ -3,6 +3,8 @@
 //!
 //! - A driver implements [`HardwareInterface`]; its life cycle is in the types [`Unconfigured`],
 //!   [`Inactive`] and [`Active`].
+//!   `docs/drivers.md` says how to write one; the suite that every driver passes is in `conformance`
+//!   (cargo feature of that name).
 //! - [`Gate`] decides who commands and what comes out: a pure state machine of events and time.
 //! - [`ControlLoop`] reads, asks the gate, and writes; [`ControlHandle`] speaks to it from any thread.
 //! - [`RealTimeRunner`] ticks a loop on a thread of its own, with a watchdog beside it.

@@ -6,7 +6,6 @@ pub mod convert;
 mod detections;
 mod executor;
 mod hardware_node;
-mod hardware_ports;
 mod heart;
 pub mod launch;
 mod node;
@@ -20,7 +19,9 @@ mod task_client;
 pub use connector_node::{ConnectorNode, ConnectorParameters};
 pub use detections::{object, seen_object};
 pub use executor::{Pace, VirtualExecutor};
-pub use hardware_node::{HardwareNode, HardwareParameters, PaceParameter, TICK_RATE_HZ};
+pub use hardware_node::{
+    DriverParameter, HardwareNode, HardwareParameters, PaceParameter, TICK_RATE_HZ,
+};
 pub use node::{Node, NodeError, Progress};
 pub use planner_node::{PlannerNode, PlannerParameter, PlannerParameters};
 pub use robot_facts::RobotFactsSource;

@@ -27,6 +27,11 @@
 //! # }
 //! ```
 
+/// The guide's code is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/drivers.md")]
+struct Guide;
+
 mod control;
 mod driver;
 mod plant;

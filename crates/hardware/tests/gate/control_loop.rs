@@ -179,6 +179,7 @@ fn a_failing_read_is_a_fault_and_its_error_is_told_once() {
     for _ in 0..5 {
         assert_eq!(bench.tick().mode, Mode::Fault);
     }
+    assert!(bench.handle.state().joints.iter().all(|joint| !joint.valid));
     assert!(matches!(bench.handle.driver_error(), Some(DriverError::Disconnected { .. })));
     assert!(bench.handle.driver_error().is_none());
     bench.handle.reset().unwrap();

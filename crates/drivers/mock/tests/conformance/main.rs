@@ -31,3 +31,9 @@ fn joints_of_every_command_interface_conform() {
     ];
     assert_conforms(&mut Mock::of("modes"), &not_tried);
 }
+
+#[test]
+fn the_example_of_the_guide_stays_under_150_lines() {
+    let lines = include_str!("../../src/driver.rs").lines().count();
+    assert!(lines < 150, "{lines}");
+}
