@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 
 use sinew_msgs::sinew_msgs as sinew;
 use sinew_msgs::{
-    geometry_msgs, nav_msgs, rosgraph_msgs, sensor_msgs, std_msgs, std_srvs, tf2_msgs,
+    diagnostic_msgs, geometry_msgs, nav_msgs, rosgraph_msgs, sensor_msgs, std_msgs, std_srvs,
+    tf2_msgs,
 };
 
 use crate::{Action, Message, Qos, Service};
@@ -171,5 +172,8 @@ pub const JOY: Topic<sensor_msgs::Joy> = Topic::new("joy", Qos::DEFAULT);
 /// Joint positions of a leader arm. Remap it to the leader's own `joint_states`.
 pub const LEADER_JOINT_STATES: Topic<sensor_msgs::JointState> =
     Topic::new("leader/joint_states", Qos::DEFAULT);
+/// How loop, gate and joints are, at 1 Hz; of all robots, told apart by hardware id.
+pub const DIAGNOSTICS: Topic<diagnostic_msgs::DiagnosticArray> =
+    Topic::new("/diagnostics", Qos::DEFAULT);
 /// Simulated time, for all robots.
 pub const CLOCK: Topic<rosgraph_msgs::Clock> = Topic::new("/clock", Qos::best_effort(1));

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use sinew_hardware::mock::MockDriver;
+use sinew_driver_mock::MockDriver;
 use sinew_hardware::{
     Accepted, ControlLoop, GateConfig, GroupSet, LeaseRequest, Mode, MonitorConfig, Notice,
     Unconfigured,

@@ -338,6 +338,9 @@ impl ControlLoop {
         self.state.tick = self.tick;
         self.state.stamp = now;
         let ok = read.is_ok();
+        if !ok {
+            self.state.invalidate();
+        }
         let _ = self.gate.handle(now, Event::DriverRead { ok });
         self.note_voided();
         if let Err(error) = read

@@ -84,7 +84,7 @@ pub trait HardwareInterface: Send {
     /// A sensor that fails keeps its old value, with `valid` false.
     ///
     /// # Errors
-    /// When the device as a whole cannot be read.
+    /// When the device as a whole cannot be read; the control loop then takes nothing in `state` for valid.
     fn read(
         &mut self,
         now: Time,

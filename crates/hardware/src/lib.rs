@@ -3,6 +3,8 @@
 //!
 //! - A driver implements [`HardwareInterface`]; its life cycle is in the types [`Unconfigured`],
 //!   [`Inactive`] and [`Active`].
+//!   `docs/drivers.md` says how to write one; the suite that every driver passes is in `conformance`
+//!   (cargo feature of that name).
 //! - [`Gate`] decides who commands and what comes out: a pure state machine of events and time.
 //! - [`monitor`] watches workspace, self-collision, tracking, temperature and the rate of clamped commands.
 //! - [`ControlLoop`] reads, asks the gate, and writes; [`ControlHandle`] speaks to it from any thread.
@@ -14,8 +16,9 @@
 //! use std::time::Duration;
 //! use sinew_hardware::{
 //!     Accepted, ControlLoop, GateConfig, GroupSet, LeaseRequest, Notice, OutputKind,
-//!     Unconfigured, layout_of, mock::MockDriver,
+//!     Unconfigured, layout_of,
 //! };
+//! use sinew_driver_mock::MockDriver;
 //! use sinew_robot::RobotModel;
 //! use sinew_types::{ActuatorCommand, BootId, JointCommand, Source, Time};
 //!
@@ -63,6 +66,8 @@
 mod axis;
 mod balance;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod control_loop;
 mod deadlines;
 mod error;
@@ -76,7 +81,6 @@ mod interface;
 mod lease;
 mod lifecycle;
 mod link;
-pub mod mock;
 pub mod monitor;
 mod paced_loop;
 mod real_time;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
-use sinew_hardware::mock::MockDriver;
+use sinew_driver_mock::MockDriver;
 use sinew_hardware::{
     Accepted, Cause, ControlLoop, GateConfig, GroupSet, LeaseRequest, Mode, Notice, Unconfigured,
 };

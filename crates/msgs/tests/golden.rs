@@ -91,6 +91,8 @@ fn all_messages() -> Vec<Message> {
         "action_msgs/srv/CancelGoal_Response" action_msgs::CancelGoalResponse,
         "builtin_interfaces/msg/Duration" builtin_interfaces::Duration,
         "builtin_interfaces/msg/Time" builtin_interfaces::Time,
+        "diagnostic_msgs/msg/DiagnosticArray" diagnostic_msgs::DiagnosticArray,
+        "diagnostic_msgs/msg/DiagnosticStatus" diagnostic_msgs::DiagnosticStatus,
         "diagnostic_msgs/msg/KeyValue" diagnostic_msgs::KeyValue,
         "geometry_msgs/msg/PoseWithCovariance" geometry_msgs::PoseWithCovariance,
         "geometry_msgs/msg/Twist" geometry_msgs::Twist,

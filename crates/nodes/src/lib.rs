@@ -7,7 +7,6 @@ pub mod convert;
 mod detections;
 mod executor;
 mod hardware_node;
-mod hardware_ports;
 mod heart;
 pub mod launch;
 mod node;
@@ -24,7 +23,9 @@ mod teleop_status;
 pub use connector_node::{ConnectorNode, ConnectorParameters};
 pub use detections::{object, seen_object};
 pub use executor::{Pace, VirtualExecutor};
-pub use hardware_node::{HardwareNode, HardwareParameters, PaceParameter, TICK_RATE_HZ};
+pub use hardware_node::{
+    DriverParameter, HardwareNode, HardwareParameters, PaceParameter, TICK_RATE_HZ,
+};
 pub use node::{Node, NodeError, Progress};
 pub use planner_node::{PlannerNode, PlannerParameter, PlannerParameters};
 pub use robot_facts::RobotFactsSource;

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use sinew_bus::{Bus, Subscription, names};
 use sinew_driver_sim::SimWorld;
+use sinew_hardware::monotonic_now;
 use sinew_msgs::sinew_msgs::RobotTick;
 use sinew_types::Time;
 
@@ -109,8 +110,17 @@ pub fn compose(description: &LaunchDescription, pace: Pace) -> Result<Composed, 
     };
     let bus = Bus::in_process();
     let mut executor = VirtualExecutor::new(pace);
+    let in_real_time = || {
+        let message =
+            "its driver runs in real time, not in this process' virtual time: use --processes";
+        NodeError::new(&hardware.name, message)
+    };
+    if !HardwareParameters::of(hardware)?.is_simulated() {
+        return Err(in_real_time());
+    }
     let made = HardwareNode::new(&bus, hardware)?;
-    let (sim, namespace) = (made.world(), hardware.namespace.clone());
+    let sim = made.world().ok_or_else(in_real_time)?;
+    let namespace = hardware.namespace.clone();
     executor.add(Box::new(made));
     for (kind, arguments) in nodes.iter().filter(|(kind, _)| *kind != NodeKind::Hardware) {
         executor.add(make(*kind, &bus, arguments)?);
@@ -139,15 +149,18 @@ pub fn run_node(
     stop: impl Fn() -> bool,
 ) -> Result<(), NodeError> {
     if kind == NodeKind::Hardware {
-        let parameters: HardwareParameters =
-            arguments.parameters_as().map_err(|e| NodeError::new(&arguments.name, e))?;
-        let pace = match parameters.pace {
+        let parameters = HardwareParameters::of(arguments)?;
+        let node = HardwareNode::new(bus, arguments)?;
+        if !parameters.is_simulated() {
+            return run_in_real_time(node, bus, stop);
+        }
+        let pace = match parameters.pace.unwrap_or_default() {
             PaceParameter::Fastest => Pace::Fastest,
             PaceParameter::RealTime => Pace::Factor(1.0),
         };
         let mut executor = VirtualExecutor::new(pace);
         executor.wake_on(bus.waiter());
-        executor.add(make(kind, bus, arguments)?);
+        executor.add(Box::new(node));
         executor.run(|_| stop())?;
         executor.shutdown();
         return Ok(());
@@ -157,6 +170,23 @@ pub fn run_node(
         .map_err(|e| NodeError::new(&arguments.name, e))?;
     let mut node = make(kind, bus, arguments)?;
     follow(node.as_mut(), bus, &clock, stop)
+}
+
+/// Steps a hardware node at the machine's monotonic time: at once when something arrives, and else as
+/// often as its control loop ticks.
+fn run_in_real_time(
+    mut node: HardwareNode,
+    bus: &Bus,
+    stop: impl Fn() -> bool,
+) -> Result<(), NodeError> {
+    let mut waiter = bus.waiter();
+    let mut result = Ok(());
+    while result.is_ok() && !stop() {
+        result = node.step(monotonic_now()).map(|_| ());
+        waiter.wait(node.period());
+    }
+    node.shutdown(monotonic_now());
+    result
 }
 
 /// How long a follower sleeps at most when nothing arrives, in wall time.

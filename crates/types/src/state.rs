@@ -126,6 +126,18 @@ impl RobotState {
         }
     }
 
+    /// Marks everything as not valid; values and stamps stay. Real-time safe.
+    pub fn invalidate(&mut self) {
+        self.joints.iter_mut().for_each(|joint| joint.valid = false);
+        self.grippers.iter_mut().for_each(|gripper| gripper.valid = false);
+        if let Some(imu) = &mut self.imu {
+            imu.valid = false;
+        }
+        if let Some(base) = &mut self.base {
+            base.valid = false;
+        }
+    }
+
     /// Overwrites this state. Real-time safe when both have the same layout.
     pub fn copy_from(&mut self, other: &Self) {
         let Self { tick, stamp, layout_hash, joints, health, grippers, imu, base, battery } = self;

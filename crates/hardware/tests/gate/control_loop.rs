@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sinew_hardware::mock::{MockControl, MockDriver};
+use sinew_driver_mock::{MockControl, MockDriver};
 use sinew_hardware::{
     Accepted, Cause, CommandRefusal, ControlHandle, ControlLoop, DriverError, GateConfig, GroupSet,
     HardwareError, LeaseRequest, Mode, Notice, OutputKind, Refused, Unconfigured, VoidReason,
@@ -179,6 +179,7 @@ fn a_failing_read_is_a_fault_and_its_error_is_told_once() {
     for _ in 0..5 {
         assert_eq!(bench.tick().mode, Mode::Fault);
     }
+    assert!(bench.handle.state().joints.iter().all(|joint| !joint.valid));
     assert!(matches!(bench.handle.driver_error(), Some(DriverError::Disconnected { .. })));
     assert!(bench.handle.driver_error().is_none());
     bench.handle.reset().unwrap();

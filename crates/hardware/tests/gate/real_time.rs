@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use sinew_hardware::mock::MockDriver;
+use sinew_driver_mock::MockDriver;
 use sinew_hardware::{
     Cause, ControlHandle, ControlLoop, GateConfig, Mode, RealTimeConfig, RealTimeRunner,
     Unconfigured,
@@ -21,7 +21,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 fn spawn(
     stall_timeout: Duration,
-) -> (RealTimeRunner, ControlHandle, sinew_hardware::mock::MockControl) {
+) -> (RealTimeRunner, ControlHandle, sinew_driver_mock::MockControl) {
     let mut config = GateConfig::from_robot(&mobi()).unwrap();
     // A busy machine must not be taken for a silent driver here.
     config.timeouts.stale_read_periods = 100_000;

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use sinew_hardware::mock::{MockControl, MockDriver};
+use sinew_driver_mock::{MockControl, MockDriver};
 use sinew_hardware::{
     Accepted, ControlHandle, ControlLoop, EmergencyStop, GateConfig, GroupSet, GroupTransition,
     LeaseRequest, Mode, Notice, OutputKind, RealTimeConfig, RealTimeRunner, Unconfigured,

@@ -44,7 +44,7 @@ sensors:
   imu: {frame: imu_site}
 ";
 
-const BOLTED: &str = r#"<robot name="bolted">
+pub(crate) const BOLTED: &str = r#"<robot name="bolted">
   <link name="stand"/>
   <link name="beam">
     <inertial><origin xyz="0.2 0 0"/><mass value="1"/>
@@ -58,7 +58,7 @@ const BOLTED: &str = r#"<robot name="bolted">
   </joint>
 </robot>"#;
 
-const BOLTED_YAML: &str = "
+pub(crate) const BOLTED_YAML: &str = "
 name: bolted
 urdf: robot.urdf
 control_rate_hz: 500
@@ -72,7 +72,7 @@ groups:
     stop: {action: hold, still_within_s: 1}
 ";
 
-fn world(folder: &Path, body: (&str, &str), robot: &str) -> World {
+pub(crate) fn world(folder: &Path, body: (&str, &str), robot: &str) -> World {
     std::fs::write(folder.join(body.0), body.1).unwrap();
     std::fs::write(folder.join("robot.yaml"), robot).unwrap();
     let text =

@@ -4,8 +4,10 @@
 mod arm;
 mod base;
 mod bases;
+mod conformance;
 mod driver;
 mod grasp;
+mod modes;
 mod pictures;
 mod rig;
 mod worlds;

@@ -7,7 +7,7 @@ use sinew_msgs::geometry_msgs::{Transform, TransformStamped, Vector3};
 use sinew_msgs::nav_msgs::Odometry;
 use sinew_msgs::rosgraph_msgs::Clock;
 use sinew_msgs::sensor_msgs::{Imu, JointState};
-use sinew_msgs::sinew_msgs::srv::{AcquireLease, ReleaseLease, TakePicture};
+use sinew_msgs::sinew_msgs::srv::{AcquireLease, ReleaseLease};
 use sinew_msgs::sinew_msgs::{GroupTransition, RobotTick, SafetyState};
 use sinew_msgs::std_msgs::{Bool, Header, String as StringMsg};
 use sinew_msgs::std_srvs::srv::Trigger;
@@ -38,7 +38,6 @@ pub(crate) enum Operator {
 pub(crate) struct Ports {
     pub(crate) acquire: ServiceServer<AcquireLease>,
     pub(crate) release: ServiceServer<ReleaseLease>,
-    pub(crate) picture: ServiceServer<TakePicture>,
     operators: [(Operator, ServiceServer<Trigger>); 5],
 }
 
@@ -47,7 +46,6 @@ impl Ports {
         Ok(Self {
             acquire: node.service_server(&names::ACQUIRE_LEASE)?,
             release: node.service_server(&names::RELEASE_LEASE)?,
-            picture: node.service_server(&names::TAKE_PICTURE)?,
             operators: [
                 // A stop is looked for before anything that could start motion.
                 (Operator::EStop, node.service_server(&names::E_STOP_TRIGGER)?),
@@ -72,7 +70,8 @@ const SAFETY_PERIOD: Duration = Duration::from_millis(100);
 /// The topics of the hardware node.
 pub(crate) struct Telemetry {
     tick: Publisher<RobotTick>,
-    clock: Publisher<Clock>,
+    /// Where time is simulated, and followers of ROS 2's `use_sim_time` need it.
+    clock: Option<Publisher<Clock>>,
     joint_states: Publisher<JointState>,
     imu: Publisher<Imu>,
     odom: Publisher<Odometry>,
@@ -93,6 +92,7 @@ impl Telemetry {
         node: &BusNode,
         model: &RobotModel,
         layout: &Layout,
+        simulated: bool,
     ) -> Result<Self, BusError> {
         debug_assert_eq!(model.joints().len(), layout.joints().len());
         let description = node.publisher(&names::ROBOT_DESCRIPTION)?;
@@ -105,7 +105,7 @@ impl Telemetry {
         });
         Ok(Self {
             tick: node.publisher(&names::ROBOT_TICK)?,
-            clock: node.publisher(&names::CLOCK)?,
+            clock: simulated.then(|| node.publisher(&names::CLOCK)).transpose()?,
             joint_states: node.publisher(&names::JOINT_STATES)?,
             imu: node.publisher(&names::IMU)?,
             odom: node.publisher(&names::ODOM)?,
@@ -123,7 +123,9 @@ impl Telemetry {
     /// Publishes a tick and its parts; the tick last, since it is what others wait for.
     pub(crate) fn state(&mut self, tick: &RobotTick, now: Time) -> Result<(), BusError> {
         let stamp = time_to_msg(now);
-        self.clock.publish(&Clock { clock: stamp })?;
+        if let Some(clock) = &self.clock {
+            clock.publish(&Clock { clock: stamp })?;
+        }
         self.joint_states.publish(&tick.joint_state)?;
         if tick.imu_valid {
             self.imu.publish(&tick.imu)?;

@@ -1,0 +1,161 @@
+use sinew_hardware::{Accepted, GroupSet, LeaseRequest, Notice, Refused};
+use sinew_msgs::sinew_msgs::{AcquireLeaseRequest, AcquireLeaseResponse, ReleaseLeaseResponse};
+use sinew_msgs::std_srvs::TriggerResponse;
+use sinew_types::{BootId, ErrorCode, LeaseId};
+
+use super::HardwareNode;
+use super::ports::{Operator, Reply};
+use crate::convert::{duration_from_msg, source_from_msg, transition_to_msg};
+use crate::node::NodeError;
+
+/// Services: from a request on the bus to the control loop, and its answer back.
+impl HardwareNode {
+    pub(super) fn take_requests(&mut self) -> Result<(), NodeError> {
+        while let Some(request) = self.ports.acquire.take_request() {
+            match self.lease_request(request.request()) {
+                Ok(lease) => {
+                    let id = self.handle.acquire(lease).map_err(|e| self.error(e))?;
+                    self.replies.insert(id, Reply::Acquire(request));
+                }
+                Err(message) => {
+                    let response = AcquireLeaseResponse {
+                        error_code: ErrorCode::InvalidArguments.as_u16(),
+                        error_msg: message,
+                        ..Default::default()
+                    };
+                    request.respond(response).map_err(|e| self.error(e))?;
+                }
+            }
+        }
+        while let Some(request) = self.ports.release.take_request() {
+            let lease = LeaseId(request.request().lease_id);
+            let id = self.handle.release(lease).map_err(|e| self.error(e))?;
+            self.replies.insert(id, Reply::Release(request));
+        }
+        while let Some((operator, request)) = self.ports.operator_request() {
+            let id = match operator {
+                Operator::Arm => self.handle.arm(),
+                Operator::Disarm => self.handle.disarm(),
+                Operator::Resume => self.handle.resume(),
+                Operator::Reset => {
+                    self.handle.e_stop().release();
+                    self.handle.reset()
+                }
+                Operator::EStop => {
+                    self.handle.e_stop().press();
+                    let response =
+                        TriggerResponse { success: true, message: "e-stop pressed".into() };
+                    request.respond(response).map_err(|e| self.error(e))?;
+                    continue;
+                }
+            };
+            self.replies.insert(id.map_err(|e| self.error(e))?, Reply::Operator(request));
+        }
+        Ok(())
+    }
+
+    fn lease_request(&self, request: &AcquireLeaseRequest) -> Result<LeaseRequest, String> {
+        let source = source_from_msg(request.source)
+            .ok_or_else(|| format!("source: {}; allowed: 1 to 4", request.source))?;
+        let groups = request.groups.iter().map(String::as_str);
+        let groups = GroupSet::named(&self.layout, groups).map_err(|unknown| {
+            let known: Vec<_> = self.layout.groups().iter().map(|g| g.name.as_str()).collect();
+            format!("groups: `{unknown}`; allowed: {}", known.join(", "))
+        })?;
+        Ok(LeaseRequest {
+            source,
+            groups,
+            boot_id: BootId(request.boot_id),
+            command_period: duration_from_msg(&request.command_period),
+        })
+    }
+
+    pub(super) fn send_replies(&mut self) -> Result<(), NodeError> {
+        while let Some(notice) = self.handle.poll() {
+            match notice {
+                Notice::Reply { request, result } => {
+                    if let Some(reply) = self.replies.remove(&request) {
+                        let epoch = self.handle.safety().stop_epoch.0;
+                        let sent = self.reply(reply, result, epoch);
+                        sent.map_err(|e| self.error(e))?;
+                    } else if let Some(cmd_vel) = &mut self.cmd_vel {
+                        cmd_vel.answered(request, result);
+                    }
+                }
+                Notice::LeaseVoided(voided) => {
+                    tracing::info!(node = self.name, lease = voided.lease.0, source = ?voided.source,
+                        reason = %voided.reason, "lease ended");
+                }
+                _ => {}
+            }
+        }
+        while let Some(transition) = self.handle.transition() {
+            let message = transition_to_msg(&transition, &self.layout);
+            self.telemetry.transition(&message).map_err(|e| self.error(e))?;
+        }
+        while let Some(error) = self.handle.driver_error() {
+            tracing::error!(node = self.name, %error, "driver");
+        }
+        Ok(())
+    }
+
+    fn reply(
+        &mut self,
+        reply: Reply,
+        result: Result<Accepted, Refused>,
+        stop_epoch: u64,
+    ) -> Result<(), sinew_bus::BusError> {
+        let (error_code, error_msg) = match &result {
+            Ok(_) => (ErrorCode::None, String::new()),
+            Err(refused) => (lease_error(*refused), self.with_group_names(*refused)),
+        };
+        match reply {
+            Reply::Acquire(request) => {
+                let lease_id = match result {
+                    Ok(Accepted::Granted { lease, .. }) => {
+                        self.provenance.granted(lease, request.request());
+                        lease.0
+                    }
+                    _ => 0,
+                };
+                request.respond(AcquireLeaseResponse {
+                    granted: lease_id != 0,
+                    lease_id,
+                    stop_epoch,
+                    error_code: error_code.as_u16(),
+                    error_msg,
+                })
+            }
+            Reply::Release(request) => request.respond(ReleaseLeaseResponse {
+                released: result.is_ok(),
+                error_code: error_code.as_u16(),
+                error_msg,
+            }),
+            Reply::Operator(request) => {
+                request.respond(TriggerResponse { success: result.is_ok(), message: error_msg })
+            }
+        }
+    }
+
+    /// The refusal with the names of groups in place of their numbers.
+    fn with_group_names(&self, refused: Refused) -> String {
+        let text = refused.to_string();
+        self.layout.groups().iter().enumerate().fold(text, |text, (index, group)| {
+            text.replace(&format!("group {index} "), &format!("group `{}` ", group.name))
+        })
+    }
+}
+
+/// How a refused lease is told on the wire.
+fn lease_error(refused: Refused) -> ErrorCode {
+    match refused {
+        Refused::NotReady { .. } | Refused::Disarming | Refused::NotArmed => ErrorCode::NotReady,
+        Refused::Busy { .. } | Refused::TooManyLeases { .. } => ErrorCode::Busy,
+        Refused::NeedsResume { .. } => ErrorCode::LeaseRevoked,
+        Refused::CauseLatched | Refused::EStopPressed | Refused::EStopSilent => {
+            ErrorCode::SafetyStop
+        }
+        Refused::StateNotFresh { .. } | Refused::ActivationFailed => ErrorCode::HardwareFault,
+        _ => ErrorCode::InvalidArguments,
+    }
+}

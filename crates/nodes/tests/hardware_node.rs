@@ -1,0 +1,164 @@
+//! The hardware node with each of its drivers, on an in-process bus.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sinew_bus::{Bus, names};
+use sinew_hardware::monotonic_now;
+use sinew_msgs::diagnostic_msgs::{DiagnosticArray, DiagnosticStatus};
+use sinew_msgs::sinew_msgs::SafetyState;
+use sinew_msgs::std_srvs::TriggerRequest;
+use sinew_nodes::arguments::NodeArguments;
+use sinew_nodes::launch::expand;
+use sinew_nodes::{HardwareNode, Node, Pace, VirtualExecutor, compose};
+
+fn root() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+fn arguments(parameters: Value) -> NodeArguments {
+    let Value::Object(parameters) = parameters else { panic!("parameters are a map") };
+    NodeArguments {
+        name: "hardware".into(),
+        namespace: "/mobi".into(),
+        parameters,
+        remaps: Vec::new(),
+    }
+}
+
+fn mock() -> NodeArguments {
+    arguments(json!({"driver": "mock", "robot": root().join("urdf/mobi.robot.yaml")}))
+}
+
+#[test]
+fn a_parameter_of_no_use_to_the_driver_is_refused_by_name() {
+    let robot = root().join("urdf/mobi.robot.yaml");
+    let world = root().join("worlds/minimal.yaml");
+    let cases = [
+        (json!({}), "world"),
+        (json!({"driver": "sim", "robot": robot}), "world"),
+        (json!({"world": world, "robot": robot}), "robot"),
+        (json!({"driver": "mock"}), "robot"),
+        (json!({"driver": "mock", "robot": robot, "world": world}), "world is for driver: sim"),
+        (json!({"driver": "mock", "robot": robot, "seed": 1}), "seed is for driver: sim"),
+        (json!({"driver": "mock", "robot": robot, "pace": "fastest"}), "pace is for driver: sim"),
+        (
+            json!({"driver": "mock", "robot": robot, "lock_step_with": ["skills"]}),
+            "lock_step_with is for driver: sim",
+        ),
+        (json!({"driver": "magic", "robot": robot}), "expected `sim` or `mock`"),
+    ];
+    for (parameters, expected) in cases {
+        let shown = parameters.to_string();
+        let error = HardwareNode::new(&Bus::in_process(), &arguments(parameters)).err().unwrap();
+        let error = error.to_string();
+        assert!(error.contains(expected), "{shown}: expected `{expected}` in: {error}");
+    }
+}
+
+fn status<'a>(array: &'a DiagnosticArray, name: &str) -> &'a DiagnosticStatus {
+    let found = array.status.iter().find(|status| status.name == format!("mobi/hardware: {name}"));
+    found.unwrap_or_else(|| panic!("no status of {name} in {array:#?}"))
+}
+
+fn value<'a>(status: &'a DiagnosticStatus, key: &str) -> Option<&'a str> {
+    status.values.iter().find(|kv| kv.key == key).map(|kv| kv.value.as_str())
+}
+
+#[test]
+fn the_health_of_loop_gate_and_joints_is_told_every_second() {
+    let bus = Bus::in_process();
+    let onlooker = bus.node("onlooker", "/mobi").unwrap();
+    let diagnostics = onlooker.subscription(&names::DIAGNOSTICS).unwrap();
+    let world = root().join("worlds/minimal.yaml");
+    let node = HardwareNode::new(&bus, &arguments(json!({"world": world}))).unwrap();
+    let mut executor = VirtualExecutor::new(Pace::Fastest);
+    executor.add(Box::new(node));
+    executor.run(|now| now.as_secs_f64() >= 3.5).unwrap();
+    let mut arrays = Vec::new();
+    while let Some(received) = diagnostics.take() {
+        arrays.push(received.message);
+    }
+    executor.shutdown();
+    assert_eq!(arrays.len(), 3, "one a second");
+    let newest = arrays.last().unwrap();
+    assert!(newest.status.iter().all(|status| status.level == 0), "{newest:#?}");
+    assert!(newest.status.iter().all(|status| status.hardware_id == "mobi"));
+    let control = status(newest, "control loop");
+    assert_eq!(value(control, "rate_hz"), Some("500.0"));
+    assert_eq!(value(control, "clock"), Some("simulated"));
+    let gate = status(newest, "gate");
+    assert_eq!(value(gate, "mode"), Some("Ready"));
+    assert_eq!(value(gate, "clamps/arm/velocity"), Some("0"));
+    assert_eq!(value(gate, "refused/not_finite"), Some("0"));
+    assert_eq!(value(status(newest, "joint head_pan_joint"), "valid"), Some("true"));
+}
+
+#[test]
+fn a_driver_in_real_time_has_a_thread_of_its_own_and_waits_for_an_operator() {
+    let bus = Bus::in_process();
+    let onlooker = bus.node("onlooker", "/mobi").unwrap();
+    let diagnostics = onlooker.subscription(&names::DIAGNOSTICS).unwrap();
+    let ticks = onlooker.subscription(&names::ROBOT_TICK).unwrap();
+    let safety = onlooker.subscription(&names::SAFETY_STATE).unwrap();
+    let detections = onlooker.subscription(&names::DETECTIONS).unwrap();
+    let clock = onlooker.subscription(&names::CLOCK).unwrap();
+    let arm = onlooker.service_client(&names::ARM).unwrap();
+    let pictures = onlooker.service_client(&names::TAKE_PICTURE).unwrap();
+    let mut node = HardwareNode::new(&bus, &mock()).unwrap();
+    assert!(node.world().is_none());
+    assert!(!pictures.server_available(), "there is nothing to take pictures of");
+    assert_eq!((detections.publishers(), clock.publishers()), (0, 0));
+
+    let started = Instant::now();
+    let mut until = |node: &mut HardwareNode, what: &str, holds: &mut dyn FnMut() -> bool| {
+        while !holds() {
+            assert!(started.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
+            node.step(monotonic_now()).unwrap();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    let mut newest = None;
+    until(&mut node, "ticks come", &mut || {
+        newest = ticks.take_newest().map(|received| received.message);
+        newest.is_some()
+    });
+    assert!(newest.unwrap().joints_valid);
+    let mut mode = None;
+    until(&mut node, "the mode is told", &mut || {
+        mode = safety.take_newest().map(|received| received.message.mode);
+        mode.is_some()
+    });
+    assert_eq!(mode, Some(SafetyState::MODE_DISARMED), "nobody has armed it");
+    let mut call = arm.call(&TriggerRequest::default());
+    let mut answer = None;
+    until(&mut node, "it is armed", &mut || {
+        answer = call.poll();
+        answer.is_some()
+    });
+    assert!(answer.unwrap().unwrap().success);
+    let mut told = None;
+    until(&mut node, "its health is told", &mut || {
+        told = diagnostics.take_newest().map(|received| received.message);
+        told.is_some()
+    });
+    let told = told.unwrap();
+    let control = status(&told, "control loop");
+    assert_eq!(value(control, "clock"), Some("monotonic"));
+    for key in ["lateness_p50_us", "lateness_p99_us", "lateness_max_us", "work_p99_us"] {
+        assert!(value(control, key).unwrap().parse::<f64>().unwrap() >= 0.0, "{key}");
+    }
+    node.shutdown(monotonic_now());
+    let ended = node.step(monotonic_now()).unwrap_err().to_string();
+    assert!(ended.contains("control thread has ended"), "{ended}");
+}
+
+#[test]
+fn a_launch_file_with_a_driver_in_real_time_is_not_composed_into_virtual_time() {
+    let file = root().join("launch/mock.launch.yaml");
+    let description = expand(&file, &[], &root()).unwrap();
+    let error = compose(&description, Pace::Fastest).err().unwrap().to_string();
+    assert!(error.contains("--processes"), "{error}");
+}
