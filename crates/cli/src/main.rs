@@ -48,6 +48,8 @@ enum Command {
     Node(commands::node::NodeArgs),
     /// Runs a logged run once more and compares the motion bit for bit.
     Replay(commands::replay::ReplayArgs),
+    /// Finds servos, gives them addresses, calibrates arms that are built of them.
+    Servo(commands::servo::ServoArgs),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Command::Launch(args) => commands::launch::run(&args),
         Command::Node(args) => commands::node::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
+        Command::Servo(args) => commands::servo::run(&args),
     };
     let exit = done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
