@@ -57,6 +57,8 @@ enum Command {
     Doctor(commands::doctor::DoctorArgs),
     /// Runs a logged run once more and compares the motion bit for bit.
     Replay(commands::replay::ReplayArgs),
+    /// Finds servos, gives them addresses, calibrates arms that are built of them.
+    Servo(commands::servo::ServoArgs),
 }
 
 fn main() -> ExitCode {
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => commands::bench::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
+        Command::Servo(args) => commands::servo::run(&args),
     };
     let exit = done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -9,6 +9,7 @@ pub(crate) mod node;
 pub(crate) mod plan;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod servo;
 pub(crate) mod skills;
 pub(crate) mod teleop;
 pub(crate) mod up;

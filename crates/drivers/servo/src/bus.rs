@@ -23,6 +23,7 @@ const ALERT: u8 = 0x80;
 /// A bus with the servos on it. Each transaction has one deadline for all of its answers.
 pub struct Bus {
     port: Box<dyn Port>,
+    protocol: ServoProtocol,
     codec: Codec,
     table: &'static Table,
     byte_time: Duration,
@@ -74,6 +75,7 @@ impl Bus {
     ) -> Self {
         Self {
             port,
+            protocol,
             codec: Codec::of(protocol),
             table: Table::of(protocol),
             // Eight bits, a start bit, a stop bit.
@@ -98,6 +100,16 @@ impl Bus {
     /// The memory of the servos.
     pub fn table(&self) -> &'static Table {
         self.table
+    }
+
+    /// What is spoken on it.
+    pub fn protocol(&self) -> ServoProtocol {
+        self.protocol
+    }
+
+    /// Says that what did not answer is not there: nothing has to be waited for.
+    pub(crate) fn expect_no_late_answers(&mut self) {
+        self.quarantine = None;
     }
 
     /// Whether a servo answers to this address.

@@ -40,6 +40,12 @@ pub trait OpenPort: Send {
     fn open(&mut self) -> Result<Box<dyn Port>, ServoError>;
 }
 
+/// Paths of this machine's serial ports, USB adapters and built-in ones; none if the system does not tell.
+pub fn serial_ports() -> Vec<String> {
+    let ports = serialport::available_ports().unwrap_or_default();
+    ports.into_iter().map(|port| port.port_name).collect()
+}
+
 /// A serial port by its path.
 #[derive(Debug, Clone)]
 pub struct SerialOpener {

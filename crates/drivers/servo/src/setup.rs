@@ -69,7 +69,8 @@ fn setting(
     }
 }
 
-fn identify(bus: &mut Bus, servo: &ServoPlan) -> Result<(), ServoError> {
+/// Checks that a servo is there and what the robot file says.
+pub(crate) fn identify(bus: &mut Bus, servo: &ServoPlan) -> Result<(), ServoError> {
     let id = servo.config.id;
     let there = retry(bus, |bus| bus.ping(id));
     match there {
@@ -90,7 +91,8 @@ fn identify(bus: &mut Bus, servo: &ServoPlan) -> Result<(), ServoError> {
     Ok(())
 }
 
-fn take_torque_off(bus: &mut Bus, servo: &ServoPlan) -> Result<(), ServoError> {
+/// Until the servo says that it has none.
+pub(crate) fn take_torque_off(bus: &mut Bus, servo: &ServoPlan) -> Result<(), ServoError> {
     let register = bus.table().torque_enable;
     let id = servo.config.id;
     for _ in 0..TRIES {

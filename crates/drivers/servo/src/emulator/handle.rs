@@ -88,6 +88,11 @@ impl EmulatorHandle {
         self.lock().writes.len()
     }
 
+    /// How many instructions were heard: that a program is still asking.
+    pub fn instruction_count(&self) -> u64 {
+        self.lock().instructions
+    }
+
     /// What a servo is doing.
     ///
     /// # Panics

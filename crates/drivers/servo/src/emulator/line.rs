@@ -88,6 +88,7 @@ pub(super) struct Line {
     received: Vec<u8>,
     pub(super) faults: VecDeque<(Option<u8>, Fault)>,
     pub(super) injected: InjectedFaults,
+    pub(super) instructions: u64,
     pub(super) writes: Vec<WriteRecord>,
     pub(super) is_plugged: bool,
     /// Whether somebody has opened the port since it was plugged in.
@@ -108,6 +109,7 @@ impl Line {
             received: Vec::new(),
             faults: VecDeque::new(),
             injected: InjectedFaults::default(),
+            instructions: 0,
             writes: Vec::new(),
             is_plugged: true,
             is_open: false,
@@ -171,6 +173,7 @@ impl Line {
         parameters: &[u8],
         answers: &mut Vec<Answer>,
     ) {
+        self.instructions += 1;
         let wide = self.protocol == ServoProtocol::Dynamixel;
         let number = |index: usize| -> u16 {
             let at = |byte: usize| u16::from(parameters.get(byte).copied().unwrap_or(0));
