@@ -109,8 +109,8 @@ impl Geometry {
                 let (core, radius_m) = rounded(&shape.shape)?;
                 let mut link_from_core = pose(&shape.link_from_shape);
                 if matches!(core, Core::Cylinder(_)) {
-                    link_from_core = link_from_core
-                        * Pose::rotation(Vector::new(std::f64::consts::FRAC_PI_2, 0.0, 0.0));
+                    link_from_core *=
+                        Pose::rotation(Vector::new(std::f64::consts::FRAC_PI_2, 0.0, 0.0));
                 }
                 let bounding_radius_m = core.bounding_radius_m() + radius_m;
                 Some(Solid { link: shape.link, link_from_core, core, radius_m, bounding_radius_m })
