@@ -57,7 +57,7 @@ fn a_tick_of_an_active_loop_does_not_allocate_nor_does_the_handle() {
     assert_no_alloc(|| {
         let mut lease = LeaseId::default();
         handle.acquire(request).unwrap();
-        for tick in 0..5000_u64 {
+        for tick in 0..5600_u64 {
             now += period;
             control.tick(now);
             handle.heartbeat(boot_id).unwrap();
@@ -79,7 +79,7 @@ fn a_tick_of_an_active_loop_does_not_allocate_nor_does_the_handle() {
                 1000 => drop(handle.acquire(LeaseRequest { source: Source::Teleop, ..request })),
                 1100 => drop(handle.release(lease)),
                 1200 => drop(handle.resume()),
-                1300 | 2500 | 4500 => drop(handle.acquire(request)),
+                1300 | 2500 | 4500 | 4650 => drop(handle.acquire(request)),
                 2000 => handle.e_stop().press(),
                 2300 => handle.e_stop().release(),
                 2350 => drop(handle.reset()),
@@ -90,12 +90,12 @@ fn a_tick_of_an_active_loop_does_not_allocate_nor_does_the_handle() {
                 3600 => drop(handle.arm()),
                 3700 => drop(handle.acquire(request)),
                 4000 => drop(handle.peer_lost(boot_id)),
-                4550 => {
+                4700 => {
                     for joint in &layout.groups()[arm].joints {
                         command.joints[*joint].position = 0.5;
                     }
                 }
-                4950 => drop(handle.reset()),
+                5500 => drop(handle.reset()),
                 _ => {}
             }
             let safety = handle.safety();

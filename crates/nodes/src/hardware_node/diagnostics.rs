@@ -17,7 +17,6 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Share of cycles in which a group is clamped from which on that is worth a warning.
 const CLAMPED_SHARE: f64 = 0.5;
 
-const OK: u8 = 0;
 const WARN: u8 = 1;
 const ERROR: u8 = 2;
 
@@ -245,6 +244,8 @@ fn joint_status(joint: &JointState, health: &JointHealth) -> Found {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const OK: u8 = 0;
 
     #[test]
     fn a_joint_with_a_fault_is_an_error_and_shows_what_it_measures() {
