@@ -139,6 +139,7 @@ fn commander() {
         groups: vec!["head".to_owned()],
         boot_id,
         command_period: duration_to_msg(Duration::from_millis(20)),
+        ..AcquireLeaseRequest::default()
     };
     let mut command = ActuatorCommand::unused(&layout);
     command.boot_id = BootId(boot_id);

@@ -113,7 +113,7 @@ fn a_driver_in_real_time_has_a_thread_of_its_own_and_waits_for_an_operator() {
     assert_eq!((detections.publishers(), clock.publishers()), (0, 0));
 
     let started = Instant::now();
-    let mut until = |node: &mut HardwareNode, what: &str, holds: &mut dyn FnMut() -> bool| {
+    let until = |node: &mut HardwareNode, what: &str, holds: &mut dyn FnMut() -> bool| {
         while !holds() {
             assert!(started.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
             node.step(monotonic_now()).unwrap();

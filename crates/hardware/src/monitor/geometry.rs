@@ -286,6 +286,8 @@ fn core_distance(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use nalgebra::{Point3, Vector3};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
