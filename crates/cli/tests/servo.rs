@@ -12,6 +12,9 @@ use sinew_driver_servo::emulator::{EmulatedServoConfig, Emulator, EmulatorConfig
 use sinew_robot::{RobotModel, ServoModel, ServoProtocol};
 use support::{PROGRAM, json, root, sinew, text};
 
+/// The machine may be busy with other things.
+const PATIENT: [&str; 2] = ["--reply-allowance-ms", "500"];
+
 fn emulator(protocol: ServoProtocol, model: ServoModel, ids: &[u8]) -> (Emulator, String) {
     let servos = ids
         .iter()
@@ -49,7 +52,8 @@ fn scan_finds_servos_of_every_series_and_set_id_renames_one() {
         let (_emulator, port) = emulator(protocol, model, &[1, 4]);
         let scan = || {
             let args = ["servo", "scan", "--json", "--port", &port, "--max-id", "6"];
-            let output = sinew(folder.path(), &[&args[..], &["--baud", "1000000"]].concat());
+            let output =
+                sinew(folder.path(), &[&args, &["--baud", "1000000"], &PATIENT[..]].concat());
             assert_eq!(output.status.code(), Some(0), "{}", text(&output));
             json(&output)["servos"].as_array().unwrap().clone()
         };
@@ -59,10 +63,8 @@ fn scan_finds_servos_of_every_series_and_set_id_renames_one() {
         assert_eq!(found[1]["protocol"], protocol.as_str());
         assert_eq!((&found[1]["id"], &found[1]["ticks"]), (&4.into(), &704.into()));
         let set = |from: &str, to: &str| {
-            sinew(
-                folder.path(),
-                &["servo", "set-id", from, to, "--port", &port, "--protocol", name],
-            )
+            let args = ["servo", "set-id", from, to, "--port", &port, "--protocol", name];
+            sinew(folder.path(), &[&args, &PATIENT[..]].concat())
         };
         let taken = set("4", "1");
         assert!(text(&taken).contains("one that no other servo has"), "{}", text(&taken));
@@ -110,6 +112,7 @@ fn calibrate_measures_zero_and_range_and_keeps_comments() {
             .arg(&robot)
             .arg("--port")
             .arg(emulator.path())
+            .args(PATIENT)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -159,6 +162,7 @@ fn calibrate_without_an_answer_leaves_the_file_as_it_was() {
             .arg(&robot)
             .arg("--port")
             .arg(emulator.path())
+            .args(PATIENT)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

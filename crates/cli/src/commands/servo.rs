@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use sinew_driver_servo::calibration::{Calibration, edit_robot_yaml, from_lerobot};
 use sinew_driver_servo::maintenance::{FoundServo, MAX_ID, open_bus, scan, set_id};
-use sinew_driver_servo::{SerialOpener, ServoError, serial_ports};
+use sinew_driver_servo::{REPLY_ALLOWANCE, SerialOpener, ServoError, serial_ports};
 use sinew_robot::{RobotModel, ServoConfig, ServoJointConfig, ServoProtocol};
 
 use crate::exit::{Exit, refused};
@@ -60,6 +60,9 @@ struct ScanArgs {
     /// Rate of the bus, bit/s; 1000000, 115200 and 57600 by default.
     #[arg(long)]
     baud: Option<u32>,
+    /// What an answer may take beyond its time on the wire.
+    #[arg(long, value_name = "MS", default_value_t = REPLY_ALLOWANCE.as_millis() as u64)]
+    reply_allowance_ms: u64,
     /// Highest address that is tried.
     #[arg(long, default_value_t = MAX_ID)]
     max_id: u8,
@@ -83,6 +86,9 @@ struct SetIdArgs {
     /// Rate of the bus, bit/s.
     #[arg(long, default_value_t = 1_000_000)]
     baud: u32,
+    /// What an answer may take beyond its time on the wire.
+    #[arg(long, value_name = "MS", default_value_t = REPLY_ALLOWANCE.as_millis() as u64)]
+    reply_allowance_ms: u64,
 }
 
 #[derive(Args)]
@@ -92,6 +98,9 @@ struct CalibrateArgs {
     /// The serial port; the robot file's by default.
     #[arg(long)]
     port: Option<String>,
+    /// What an answer may take beyond its time on the wire.
+    #[arg(long, value_name = "MS", default_value_t = REPLY_ALLOWANCE.as_millis() as u64)]
+    reply_allowance_ms: u64,
     /// Take zeros and ranges from LeRobot's calibration file, instead of measuring them.
     #[arg(long, value_name = "FILE")]
     from_lerobot: Option<PathBuf>,
@@ -128,13 +137,19 @@ pub(crate) fn run(args: &ServoArgs) -> Result<Exit> {
     match &args.command {
         ServoCommand::Scan(args) => run_scan(args),
         ServoCommand::SetId(args) => {
-            let mut bus = open_bus(&args.port, args.protocol.into(), args.baud).map_err(refused)?;
+            let port = port(&args.port, args.baud, args.reply_allowance_ms);
+            let mut bus = open_bus(port, args.protocol.into()).map_err(refused)?;
             set_id(&mut bus, args.from, args.to)?;
             println!("servo {} is now servo {}", args.from, args.to);
             Ok(Exit::Success)
         }
         ServoCommand::Calibrate(args) => run_calibrate(args),
     }
+}
+
+fn port(path: &str, baud_rate: u32, reply_allowance_ms: u64) -> SerialOpener {
+    let reply_allowance = Duration::from_millis(reply_allowance_ms);
+    SerialOpener { reply_allowance, ..SerialOpener::new(path, baud_rate) }
 }
 
 fn run_scan(args: &ScanArgs) -> Result<Exit> {
@@ -152,8 +167,9 @@ fn run_scan(args: &ScanArgs) -> Result<Exit> {
     for port in &ports {
         for protocol in &protocols {
             for baud in &bauds {
-                let found = open_bus(port, *protocol, *baud)
-                    .and_then(|mut bus| scan(&mut bus, args.max_id));
+                let opener = self::port(port, *baud, args.reply_allowance_ms);
+                let found =
+                    open_bus(opener, *protocol).and_then(|mut bus| scan(&mut bus, args.max_id));
                 match found {
                     Ok(found) => {
                         let rows = found.into_iter().map(|servo| row(port, *baud, servo));
@@ -255,7 +271,7 @@ fn measure(
     servos: &ServoConfig,
 ) -> Result<BTreeMap<String, ServoJointConfig>> {
     let path = args.port.clone().unwrap_or_else(|| servos.port.clone());
-    let mut opener = SerialOpener { path, baud_rate: servos.baud_rate };
+    let mut opener = port(&path, servos.baud_rate, args.reply_allowance_ms);
     let mut calibration = Calibration::begin(robot, &mut opener)?;
     let lines = input_lines();
     println!(

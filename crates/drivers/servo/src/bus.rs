@@ -13,8 +13,6 @@ use crate::error::{ReplyFault, ServoError};
 use crate::port::Port;
 use crate::table::{Block, Register, Table};
 
-/// What an answer may take beyond its time on the wire: USB adapters hold bytes for up to 16 ms.
-const ALLOWANCE: Duration = Duration::from_millis(20);
 /// What each servo may take to begin its answer.
 const TURN: Duration = Duration::from_micros(500);
 /// The error field's bit that tells of a hardware error (Dynamixel).
@@ -36,6 +34,7 @@ pub struct Bus {
     data: Vec<u8>,
     faults: Vec<Option<ReplyFault>>,
     corrupt: Vec<u8>,
+    allowance: Duration,
     /// Until when answers that missed their deadline are waited for, to be thrown away.
     quarantine: Option<Duration>,
 }
@@ -66,11 +65,12 @@ impl Answers<'_> {
 }
 
 impl Bus {
-    /// A bus on an open port.
+    /// A bus on an open port; an answer may take `allowance` beyond its time on the wire.
     pub fn new(
         port: Box<dyn Port>,
         protocol: ServoProtocol,
         baud_rate: u32,
+        allowance: Duration,
         counters: Arc<Counters>,
     ) -> Self {
         Self {
@@ -81,6 +81,7 @@ impl Bus {
             // Eight bits, a start bit, a stop bit.
             byte_time: Duration::from_secs(10) / baud_rate.max(1),
             counters,
+            allowance,
             parameters: Vec::with_capacity(1024),
             unstuffed: Vec::with_capacity(1024),
             sent: Vec::with_capacity(1024),
@@ -314,7 +315,8 @@ impl Bus {
         let answer_length = self.codec.answer_length(length);
         let count = ids.len();
         let bytes = (self.sent.len() + answer_length * count) as u32;
-        let deadline = self.port.now() + self.byte_time * bytes + TURN * count as u32 + ALLOWANCE;
+        let deadline =
+            self.port.now() + self.byte_time * bytes + TURN * count as u32 + self.allowance;
         let mut chunk = [0; 256];
         let mut heard = Heard::default();
         let mut at = 0;
@@ -408,7 +410,7 @@ impl Bus {
                 heard.garbage = 0;
                 ReplyFault::Truncated
             } else {
-                self.quarantine = Some(deadline + ALLOWANCE);
+                self.quarantine = Some(deadline + self.allowance);
                 ReplyFault::NoReply
             };
             *fault = Some(cause);

@@ -35,7 +35,9 @@ impl Calibration {
     pub fn begin(robot: &RobotModel, opener: &mut dyn OpenPort) -> Result<Self, ServoError> {
         let plan = Plan::from_robot(robot)?;
         let counters = Arc::new(Counters::default());
-        let mut bus = Bus::new(opener.open()?, plan.bus.protocol, plan.bus.baud_rate, counters);
+        let (protocol, baud_rate) = (plan.bus.protocol, plan.bus.baud_rate);
+        let allowance = opener.reply_allowance();
+        let mut bus = Bus::new(opener.open()?, protocol, baud_rate, allowance, counters);
         for servo in &plan.servos {
             identify(&mut bus, servo)?;
             take_torque_off(&mut bus, servo)?;

@@ -66,7 +66,7 @@ impl ServoDriver {
     /// [`ServoError::NoServos`], [`ServoError::Layout`].
     pub fn from_robot(robot: &RobotModel) -> Result<Self, ServoError> {
         let plan = Plan::from_robot(robot)?;
-        let opener = SerialOpener { path: plan.bus.port.clone(), baud_rate: plan.bus.baud_rate };
+        let opener = SerialOpener::new(plan.bus.port.clone(), plan.bus.baud_rate);
         Ok(Self::on(plan, Box::new(opener)))
     }
 

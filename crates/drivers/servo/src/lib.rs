@@ -55,4 +55,4 @@ pub use cells::Clock;
 pub use counters::{CounterValues, Counters};
 pub use driver::{FAULT_TORQUE_LOST, FAULT_WATCHDOG, ServoDriver};
 pub use error::{ReplyFault, ServoError};
-pub use port::{OpenPort, Port, SerialOpener, serial_ports};
+pub use port::{OpenPort, Port, REPLY_ALLOWANCE, SerialOpener, serial_ports};

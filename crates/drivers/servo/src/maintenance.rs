@@ -33,13 +33,13 @@ pub struct FoundServo {
     pub temperature_c: f64,
 }
 
-/// A bus by the path of its port.
+/// A bus on a serial port.
 ///
 /// # Errors
 /// [`ServoError::Open`].
-pub fn open_bus(path: &str, protocol: ServoProtocol, baud_rate: u32) -> Result<Bus, ServoError> {
-    let port = SerialOpener { path: path.to_owned(), baud_rate }.open()?;
-    Ok(Bus::new(port, protocol, baud_rate, Arc::new(Counters::default())))
+pub fn open_bus(mut port: SerialOpener, protocol: ServoProtocol) -> Result<Bus, ServoError> {
+    let counters = Arc::new(Counters::default());
+    Ok(Bus::new(port.open()?, protocol, port.baud_rate, port.reply_allowance, counters))
 }
 
 /// All servos of a bus that have an address up to `max_id`; an address where nobody is takes some 20 ms.

@@ -10,6 +10,9 @@ use sinew_hardware::monotonic_now;
 use crate::cells::Clock;
 use crate::error::ServoError;
 
+/// What an answer may take beyond its time on the wire, if nothing else is said: USB adapters hold bytes for up to 16 ms.
+pub const REPLY_ALLOWANCE: Duration = Duration::from_millis(20);
+
 /// A bus that bytes go to and come from.
 pub trait Port: Send {
     /// The clock that deadlines are on.
@@ -33,6 +36,11 @@ pub trait OpenPort: Send {
     /// The clock of the ports that it opens.
     fn clock(&self) -> Clock;
 
+    /// What an answer may take beyond its time on the wire.
+    fn reply_allowance(&self) -> Duration {
+        REPLY_ALLOWANCE
+    }
+
     /// Opens it, empty.
     ///
     /// # Errors
@@ -53,6 +61,15 @@ pub struct SerialOpener {
     pub path: String,
     /// bit/s.
     pub baud_rate: u32,
+    /// What an answer may take beyond its time on the wire.
+    pub reply_allowance: Duration,
+}
+
+impl SerialOpener {
+    /// The port at this path, with [`REPLY_ALLOWANCE`].
+    pub fn new(path: impl Into<String>, baud_rate: u32) -> Self {
+        Self { path: path.into(), baud_rate, reply_allowance: REPLY_ALLOWANCE }
+    }
 }
 
 fn monotonic() -> Duration {
@@ -62,6 +79,10 @@ fn monotonic() -> Duration {
 impl OpenPort for SerialOpener {
     fn clock(&self) -> Clock {
         Arc::new(monotonic)
+    }
+
+    fn reply_allowance(&self) -> Duration {
+        self.reply_allowance
     }
 
     fn open(&mut self) -> Result<Box<dyn Port>, ServoError> {

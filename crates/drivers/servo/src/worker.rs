@@ -11,7 +11,7 @@ use crate::bus::Bus;
 use crate::cells::{BusState, Goal, Goals, Power, ServoGoal, Stops};
 use crate::counters::Counters;
 use crate::driver::{FAULT_TORQUE_LOST, FAULT_WATCHDOG, NAME};
-use crate::error::ServoError;
+use crate::error::{ReplyFault, ServoError};
 use crate::plan::{Drives, Plan};
 use crate::port::OpenPort;
 use crate::setup::{retry, setup};
@@ -27,7 +27,7 @@ const ALERT: u8 = 0x80;
 const SILENCE: Duration = Duration::from_millis(250);
 /// Time between two attempts to open a port that was lost.
 const REOPEN_EVERY: Duration = Duration::from_millis(200);
-/// Cycles without an answer after which a servo is asked only now and then.
+/// Times without an answer after which a servo is asked only now and then.
 const MISSES: u32 = 3;
 /// Such a servo is asked every so many cycles.
 const RETRY_CYCLES: u64 = 50;
@@ -60,8 +60,8 @@ pub(crate) struct Worker {
     /// Whether each servo was seen without torque since it was told to.
     is_off: Vec<bool>,
     misses: Vec<u32>,
-    /// Servos in the order in which they answer: silent ones last, since those after a silent one of a sync read
-    /// do not answer either.
+    /// Servos in the order in which they answer. One that was silent goes last, since those after it in a sync
+    /// read do not answer either.
     order: Vec<usize>,
     polled: Vec<usize>,
     ids: Vec<u8>,
@@ -70,6 +70,8 @@ pub(crate) struct Worker {
     /// Which servo is asked next how it is, and what of it.
     health: usize,
     last_heard: Duration,
+    /// Reads in a row to which nobody answered.
+    silent_reads: u32,
     next_open: Duration,
 }
 
@@ -104,6 +106,7 @@ impl Worker {
             cycles: 0,
             health: 0,
             last_heard: Duration::ZERO,
+            silent_reads: 0,
             next_open: Duration::ZERO,
         }
     }
@@ -111,10 +114,11 @@ impl Worker {
     /// Opens the port and sets the servos up.
     pub(crate) fn open(&mut self) -> Result<(), ServoError> {
         let port = self.opener.open()?;
-        let bus = &self.plan.bus;
-        let mut bus = Bus::new(port, bus.protocol, bus.baud_rate, Arc::clone(&self.counters));
+        let (protocol, baud_rate) = (self.plan.bus.protocol, self.plan.bus.baud_rate);
+        let (allowance, counters) = (self.opener.reply_allowance(), Arc::clone(&self.counters));
+        let mut bus = Bus::new(port, protocol, baud_rate, allowance, counters);
         setup(&mut bus, &self.plan)?;
-        self.last_heard = bus.now();
+        (self.last_heard, self.silent_reads) = (bus.now(), 0);
         self.told.fill(ServoGoal::default());
         self.is_off.fill(true);
         self.misses.fill(0);
@@ -167,7 +171,10 @@ impl Worker {
         if let Some(mut bus) = self.bus.take() {
             match self.exchange(&mut bus) {
                 Ok(()) => self.bus = Some(bus),
-                Err(_) => self.lose(),
+                Err(error) => {
+                    tracing::warn!("the servo bus is lost: {error}");
+                    self.lose();
+                }
             }
         }
         self.publish();
@@ -201,7 +208,7 @@ impl Worker {
             return;
         }
         match self.open() {
-            Ok(()) => {}
+            Ok(()) => tracing::info!("the servo bus is back, without torque"),
             Err(ServoError::Port(_)) => self.lose(),
             Err(_) => self.close(),
         }
@@ -218,7 +225,8 @@ impl Worker {
         }
         self.read_health(bus)?;
         self.serve_stop(bus)?;
-        if bus.now().saturating_sub(self.last_heard) > SILENCE {
+        let silence = bus.now().saturating_sub(self.last_heard);
+        if silence > SILENCE && self.silent_reads >= MISSES {
             // The adapter is there, the servos are not: what they will be like afterwards is not known.
             return Err(ServoError::Port(std::io::ErrorKind::TimedOut.into()));
         }
@@ -280,11 +288,13 @@ impl Worker {
                 self.ids.push(self.plan.servos[*servo].config.id);
             }
         }
+        self.silent_reads += 1;
         if self.polled.is_empty() {
             return Ok(());
         }
         let at = bus.now();
         let answers = bus.read_each(&self.ids, table.state)?;
+        let mut first_silent = None;
         for (slot, servo) in self.polled.iter().enumerate() {
             let sample = &mut self.state.samples[*servo];
             match answers.get(slot) {
@@ -301,16 +311,24 @@ impl Worker {
                         self.health = 2 * servo;
                     }
                     self.misses[*servo] = 0;
-                    self.last_heard = at;
+                    (self.last_heard, self.silent_reads) = (at, 0);
                 }
-                Err(_) => {
+                Err(fault) => {
                     sample.is_valid = false;
-                    self.misses[*servo] += 1;
+                    let is_silent = fault == ReplyFault::NoReply;
+                    // Those after it in a sync read were silenced by it.
+                    if is_silent && (first_silent.is_none() || !table.has_sync_read) {
+                        first_silent = Some(*servo);
+                        self.misses[*servo] += 1;
+                    }
                 }
             }
         }
-        let misses = &self.misses;
-        self.order.sort_unstable_by_key(|servo| (misses[*servo], *servo));
+        if let Some(silent) = first_silent
+            && let Some(place) = self.order.iter().position(|servo| *servo == silent)
+        {
+            self.order[place..].rotate_left(1);
+        }
         Ok(())
     }
 
@@ -512,7 +530,7 @@ impl Worker {
         }
         self.told = seeds;
         self.is_off.fill(false);
-        self.last_heard = bus.now();
+        (self.last_heard, self.silent_reads) = (bus.now(), 0);
         self.read_state(bus)
     }
 

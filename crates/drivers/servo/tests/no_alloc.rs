@@ -6,9 +6,9 @@ mod common;
 use std::time::{Duration, Instant};
 
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
-use common::{robot, servos};
+use common::{patient, robot, servos};
+use sinew_driver_servo::ServoDriver;
 use sinew_driver_servo::emulator::{Emulator, EmulatorConfig, Fault};
-use sinew_driver_servo::{SerialOpener, ServoDriver};
 use sinew_hardware::{ControlLoop, GateConfig, Unconfigured, monotonic_now};
 use sinew_robot::ServoProtocol;
 
@@ -21,8 +21,7 @@ fn a_tick_of_an_active_loop_with_servos_does_not_allocate() {
         let robot = robot(protocol);
         let emulator = Emulator::spawn(&EmulatorConfig::of(servos(&robot))).unwrap();
         let path = emulator.path().display().to_string();
-        let opener = SerialOpener { path, baud_rate: servos(&robot).baud_rate };
-        let driver = ServoDriver::with_port(&robot, Box::new(opener)).unwrap();
+        let driver = ServoDriver::with_port(&robot, patient(&robot, &path)).unwrap();
         let counters = driver.counters();
         let (driver, _stop) = Unconfigured::new(Box::new(driver)).configure().unwrap();
         let config = GateConfig::from_robot(&robot).unwrap();

@@ -144,14 +144,16 @@ impl Thread {
 fn serve(master: &OwnedFd, line: &Mutex<Line>, clock: &Clock, due: &mut VecDeque<Answer>) -> bool {
     let wait = Timespec { tv_sec: 0, tv_nsec: WAIT.subsec_nanos().into() };
     let mut ready = [PollFd::new(master, PollFlags::IN)];
+    let lock = || line.lock().unwrap_or_else(PoisonError::into_inner);
     if poll(&mut ready, Some(&wait)).is_err() || ready[0].revents().contains(PollFlags::HUP) {
+        lock().is_open = false;
         return false;
     }
     let mut bytes = [0; 4096];
     if let Ok(count) = rustix::io::read(master, &mut bytes)
         && count > 0
     {
-        let mut line = line.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut line = lock();
         line.is_open = true;
         due.extend(line.receive(clock(), &bytes[..count]));
         due.make_contiguous().sort_by_key(|(at, _)| *at);

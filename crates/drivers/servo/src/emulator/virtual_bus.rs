@@ -91,6 +91,15 @@ impl VirtualPort {
     }
 }
 
+impl Drop for VirtualPort {
+    fn drop(&mut self) {
+        let mut line = self.bus.handle.lock();
+        if line.generation == self.generation {
+            line.is_open = false;
+        }
+    }
+}
+
 impl Port for VirtualPort {
     fn now(&self) -> Duration {
         self.bus.handle.now()

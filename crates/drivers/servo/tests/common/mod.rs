@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sinew_driver_servo::emulator::{EmulatorConfig, EmulatorHandle, VirtualBus};
-use sinew_driver_servo::{CounterValues, Counters, ServoDriver};
+use sinew_driver_servo::{CounterValues, Counters, OpenPort, SerialOpener, ServoDriver};
 use sinew_hardware::{Configured, DriverError, EmergencyStop, HardwareInterface};
 use sinew_robot::{RobotModel, ServoConfig, ServoProtocol};
 use sinew_types::{ActuatorCommand, JointCommand, Layout, RobotState, Time};
@@ -51,6 +51,12 @@ pub(crate) fn edited(name: &str, edit: impl FnOnce(String) -> String) -> RobotMo
 
 pub(crate) fn servos(robot: &RobotModel) -> &ServoConfig {
     robot.config().servo.as_ref().unwrap()
+}
+
+/// A port that waits longer for answers than a robot's may: the machine may be busy with other things.
+pub(crate) fn patient(robot: &RobotModel, path: &str) -> Box<dyn OpenPort> {
+    let port = SerialOpener::new(path, servos(robot).baud_rate);
+    Box::new(SerialOpener { reply_allowance: Duration::from_secs(2), ..port })
 }
 
 pub(crate) struct Rig {
