@@ -186,7 +186,13 @@ impl ProcessRig {
             }
             self.bring_to_speed(SourceKind::Skills, phase)?;
         }
-        // Its clock jumps for good.
+        // Its clock jumps for good. A source that is replaced while it commands would be one more cause.
+        self.source(SourceKind::Skills)?.order(Order::Silence)?;
+        let mut is_let_go = is_stopped;
+        self.until("rest", |this| {
+            is_let_go |= this.is_let_go();
+            is_let_go.then_some(())
+        })?;
         self.skills = None;
         let fault = is_stopped.then(|| "the robot was stopped".to_owned());
         Ok(Trial { fault, ..Trial::default() })
