@@ -144,6 +144,8 @@ fn commander() {
     let mut command = ActuatorCommand::unused(&layout);
     command.boot_id = BootId(boot_id);
     command.valid_for = Duration::from_millis(200);
+    // All joints of the group: one that is left out looks like one that is NaN.
+    command.joints[model.joint_index("head_tilt_joint").unwrap()] = JointCommand::position(0.0);
     loop {
         let holds = |state: &SafetyState| {
             let live = |owner: &GroupOwner| owner.lease_id == command.lease.0;
