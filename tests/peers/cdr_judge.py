@@ -102,11 +102,17 @@ def load(package_dir):
     )
 
 
+BYTES = ("octet", "byte")
+
+
 def plain(value):
     """A message as JSON; what JSON cannot say (NaN, infinity) is null."""
     if hasattr(value, "__msgtype__"):
         fields = STORE.fielddefs[value.__msgtype__][1]
-        return {name: plain(getattr(value, name)) for name, _ in fields}
+        values = {name: plain(getattr(value, name)) for name, _ in fields}
+        # rosbags reads a byte as signed; ROS 2 says that it is not.
+        bytes_ = [name for name, (kind, detail) in fields if kind == Nodetype.BASE and detail[0] in BYTES]
+        return values | {name: values[name] & 0xFF for name in bytes_}
     if isinstance(value, numpy.ndarray):
         return [plain(item) for item in value.tolist()]
     if isinstance(value, (list, tuple)):
@@ -124,7 +130,7 @@ def random_base(rng, kind):
     if kind in ("float32", "float64"):
         return rng.choice([math.nan, math.inf, -math.inf] + 20 * [rng.randrange(-(2**20), 2**20) / 8])
     bits = 8 if kind in ("octet", "char", "byte") else int(kind.lstrip("uint"))
-    low = -(2 ** (bits - 1)) if kind.startswith("int") else 0
+    low = -(2 ** (bits - 1)) if kind.startswith("int") or kind in BYTES else 0
     return rng.randrange(low, low + 2**bits)
 
 

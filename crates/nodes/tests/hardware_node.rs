@@ -48,7 +48,7 @@ fn a_parameter_of_no_use_to_the_driver_is_refused_by_name() {
             json!({"driver": "mock", "robot": robot, "lock_step_with": ["skills"]}),
             "lock_step_with is for driver: sim",
         ),
-        (json!({"driver": "magic", "robot": robot}), "expected `sim` or `mock`"),
+        (json!({"driver": "magic", "robot": robot}), "expected one of `sim`, `mock`, `servo`"),
     ];
     for (parameters, expected) in cases {
         let shown = parameters.to_string();

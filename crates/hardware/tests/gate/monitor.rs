@@ -116,7 +116,7 @@ fn an_arm_that_is_armed_too_close_may_only_move_away() {
 #[test]
 fn the_floor_stops_the_arm_before_the_hand_is_on_it() {
     let (mut rig, lease) = guarded("ready", |_| ());
-    drive(&mut rig, lease, &[0.0, 0.6, 0.2, 0.0, 0.0, 0.0], 3000);
+    drive(&mut rig, lease, &[0.0, 0.2, 1.2, 0.0, 0.0, 0.0], 3000);
     assert_eq!(causes(&rig), [Cause::Workspace]);
     let monitor = &rig.gate.config().monitor;
     let limits = monitor.workspace.as_ref().unwrap();
