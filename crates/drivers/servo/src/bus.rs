@@ -346,7 +346,6 @@ impl Bus {
                             heard.garbage -= 1;
                             heard.corrupt += 1;
                             self.corrupt.push(id);
-                            at += answer_length - skip;
                         }
                     }
                     Decoded::Packet { id, code, length: packet } => {
@@ -411,6 +410,12 @@ impl Bus {
                 ReplyFault::Truncated
             } else {
                 self.quarantine = Some(deadline + self.allowance);
+                eprintln!(
+                    "DBG no reply {id} sent {:x?} heard {:x?} now {:?}",
+                    self.sent,
+                    self.received,
+                    self.port.now()
+                );
                 ReplyFault::NoReply
             };
             *fault = Some(cause);

@@ -195,8 +195,8 @@ impl Codec {
         }
         let packet = &bytes[..length];
         if !self.is_sound(packet) {
-            let is_whole = length == expectation.length;
-            return Decoded::Corrupt { id, is_whole, skip: header };
+            let is_whole = length - self.stuffing(packet) == expectation.length;
+            return Decoded::Corrupt { id, is_whole, skip: if is_whole { length } else { header } };
         }
         parameters.clear();
         let code = match self {
@@ -217,6 +217,17 @@ impl Codec {
         match self {
             Self::Dynamixel => 10,
             Self::Feetech => 6,
+        }
+    }
+
+    /// Bytes that were inserted into a packet.
+    fn stuffing(self, packet: &[u8]) -> usize {
+        match self {
+            Self::Dynamixel => packet[7..packet.len() - 2]
+                .windows(4)
+                .filter(|w| **w == [0xff, 0xff, 0xfd, 0xfd])
+                .count(),
+            Self::Feetech => 0,
         }
     }
 

@@ -93,6 +93,8 @@ proptest! {
     ) {
         let mut wire = Vec::new();
         codec.encode_answer(1, 0, &data, &mut wire);
+        // Else it cannot be told which of two packets a lost `FF` belonged to.
+        prop_assume!(wire.last() != Some(&0xff));
         let start = wire.len();
         codec.encode_answer(2, 0, &data, &mut wire);
         let end = wire.len();

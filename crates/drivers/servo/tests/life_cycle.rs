@@ -219,7 +219,12 @@ fn joints_that_are_not_commanded_have_no_torque_and_are_seeded_again() {
 
 #[test]
 fn the_watchdog_stops_a_dynamixel_whose_driver_is_gone_and_activation_clears_it() {
-    let mut rig = Rig::new(ServoProtocol::Dynamixel);
+    let robot = robot(ServoProtocol::Dynamixel);
+    let mut slow = EmulatorConfig::of(servos(&robot));
+    for servo in &mut slow.servos {
+        servo.max_velocity_ticks_s = 1000.0;
+    }
+    let mut rig = Rig::with(robot, &slow);
     rig.read().unwrap();
     rig.activate().unwrap();
     let mut command = rig.hold();
@@ -244,7 +249,7 @@ fn the_watchdog_stops_a_dynamixel_whose_driver_is_gone_and_activation_clears_it(
     assert_eq!(rig.servo().servo(id).ticks, place);
     rig.driver.deactivate();
     rig.activate().unwrap();
-    rig.run(100, &command).unwrap();
+    rig.run(200, &command).unwrap();
     assert!(!rig.servo().servo(id).watchdog_has_tripped);
     assert!((rig.state.joints[pan].position - 1.9).abs() < 0.01);
 }
@@ -348,8 +353,16 @@ fn a_silent_servo_is_invalid_and_the_others_are_read() {
             assert!(joint.valid && now.since(joint.stamp) < Duration::from_millis(50), "{joint:?}");
         }
         rig.servo().silence(rig.id("shoulder_lift"), false);
-        rig.run(60, &command).unwrap();
+        let back = rig.run(60, &command);
         assert!(rig.state.joints[rig.joint("shoulder_lift")].valid);
+        // It has heard nothing meanwhile, so where there is a watchdog it has stopped.
+        match protocol {
+            ServoProtocol::Dynamixel => assert!(
+                matches!(back, Err(DriverError::DeviceFault { code: FAULT_WATCHDOG, .. })),
+                "{back:?}"
+            ),
+            _ => back.unwrap(),
+        }
     }
 }
 

@@ -210,7 +210,7 @@ impl EmulatedServo {
 
     /// Ticks/s.
     fn driven_velocity(&self) -> f64 {
-        if !self.has_torque() {
+        if !self.has_torque() || self.watchdog_has_tripped() {
             return 0.0;
         }
         let wanted = match self.table.goal_velocity {

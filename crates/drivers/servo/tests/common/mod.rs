@@ -75,7 +75,13 @@ impl Rig {
     }
 
     pub(crate) fn of(robot: RobotModel) -> Self {
-        let bus = VirtualBus::new(&EmulatorConfig::of(servos(&robot)));
+        let config = EmulatorConfig::of(servos(&robot));
+        Self::with(robot, &config)
+    }
+
+    /// The robot on another bus than its file has it.
+    pub(crate) fn with(robot: RobotModel, config: &EmulatorConfig) -> Self {
+        let bus = VirtualBus::new(config);
         let mut driver = ServoDriver::with_port(&robot, bus.opener()).unwrap().stepped();
         let counters = driver.counters();
         let Configured { layout, emergency_stop } = driver.configure().unwrap();
