@@ -53,7 +53,7 @@ fn scan_finds_servos_of_every_series_and_set_id_renames_one() {
         let scan = || {
             let args = ["servo", "scan", "--json", "--port", &port, "--max-id", "6"];
             let output =
-                sinew(folder.path(), &[&args, &["--baud", "1000000"], &PATIENT[..]].concat());
+                sinew(folder.path(), &[&args[..], &["--baud", "1000000"], &PATIENT[..]].concat());
             assert_eq!(output.status.code(), Some(0), "{}", text(&output));
             json(&output)["servos"].as_array().unwrap().clone()
         };
@@ -64,7 +64,7 @@ fn scan_finds_servos_of_every_series_and_set_id_renames_one() {
         assert_eq!((&found[1]["id"], &found[1]["ticks"]), (&4.into(), &704.into()));
         let set = |from: &str, to: &str| {
             let args = ["servo", "set-id", from, to, "--port", &port, "--protocol", name];
-            sinew(folder.path(), &[&args, &PATIENT[..]].concat())
+            sinew(folder.path(), &[&args[..], &PATIENT[..]].concat())
         };
         let taken = set("4", "1");
         assert!(text(&taken).contains("one that no other servo has"), "{}", text(&taken));
