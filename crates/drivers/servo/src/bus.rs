@@ -410,12 +410,6 @@ impl Bus {
                 ReplyFault::Truncated
             } else {
                 self.quarantine = Some(deadline + self.allowance);
-                eprintln!(
-                    "DBG no reply {id} sent {:x?} heard {:x?} now {:?}",
-                    self.sent,
-                    self.received,
-                    self.port.now()
-                );
                 ReplyFault::NoReply
             };
             *fault = Some(cause);

@@ -183,6 +183,16 @@ impl Codec {
         // A packet that begins within this one has lost bytes, whatever the checksum says; a header that
         // straddles the end shows only once the next bytes are there.
         match self.find_header(&bytes[1..]) {
+            // The last byte may be a checksum of `FF` before a damaged packet: then what begins with it is not sound.
+            Found::At(next) if next + 2 == length && self.is_sound(&bytes[..length]) => {
+                match self.decode(&bytes[length - 1..], expectation, parameters) {
+                    Decoded::NeedMore => return Decoded::NeedMore,
+                    Decoded::Packet { .. } => {
+                        return Decoded::Corrupt { id, is_whole: false, skip: length - 1 };
+                    }
+                    Decoded::Garbage(_) | Decoded::Corrupt { .. } => {}
+                }
+            }
             Found::At(next) if next + 1 < length => {
                 return Decoded::Corrupt { id, is_whole: false, skip: next + 1 };
             }

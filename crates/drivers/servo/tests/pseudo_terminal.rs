@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use common::{PERIOD, patient, robot, servos};
@@ -109,6 +109,16 @@ fn a_driver_moves_stops_loses_and_finds_its_servos() {
     }
 }
 
+/// A process that does not outlive its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Run by `the_watchdog_stops_motion_when_the_process_is_killed` in a process of its own.
 #[test]
 #[ignore = "a part of another test"]
@@ -122,7 +132,8 @@ fn child_that_moves_until_it_is_killed() {
     driver.activate(monotonic_now()).unwrap();
     let pan = layout.joint_index("shoulder_pan").unwrap();
     let start = Instant::now();
-    loop {
+    // If the other test fails, nobody kills this process.
+    while start.elapsed() < Duration::from_secs(60) {
         let swing = (start.elapsed().as_secs_f64() * 3.0).sin();
         command.joints[pan] = JointCommand::position(swing);
         drive(&mut driver, &mut state, Some(&command), "a swing", |_, _| true);
@@ -133,15 +144,16 @@ fn child_that_moves_until_it_is_killed() {
 fn the_watchdog_stops_motion_when_the_process_is_killed() {
     let robot = robot(ServoProtocol::Dynamixel);
     let (emulator, path) = spawn(&robot);
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child_that_moves_until_it_is_killed", "--ignored"])
         .env(PORT, path)
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
+    let mut child = Killed(child);
     wait_until("motion", || emulator.handle().servo(1).velocity_ticks_s.abs() > 50.0);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    child.0.kill().unwrap();
+    child.0.wait().unwrap();
     wait_until("the watchdog", || emulator.handle().servo(1).watchdog_has_tripped);
     let (place, writes) = (emulator.handle().servo(1).ticks, emulator.handle().write_count());
     assert!(emulator.handle().writes().iter().any(|r| matches!(r.written, Written::Watchdog(10))));

@@ -295,9 +295,6 @@ impl Line {
             (slot, fault)
         });
         let count = replies.len();
-        if let Some((slot, f)) = damaged {
-            eprintln!("DBG inject {f:?} slot {slot} of {count} at {now:?}");
-        }
         let mut at = now;
         for (slot, (id, error, data)) in replies.into_iter().enumerate() {
             if self.servo(id).is_some_and(|servo| servo.is_silent) {
