@@ -14,7 +14,7 @@ use sinew_msgs::sinew_msgs::srv::AcquireLease;
 use sinew_msgs::sinew_msgs::{AcquireLeaseRequest, ActuatorCommand as CommandMsg, Heartbeat};
 use sinew_nodes::convert::{command_to_msg, duration_to_msg, source_to_msg};
 use sinew_robot::RobotModel;
-use sinew_types::{ActuatorCommand, BaseTwist, BootId, Layout, LeaseId, Source, Time};
+use sinew_types::{ActuatorCommand, BaseTwist, BootId, ErrorCode, Layout, LeaseId, Source, Time};
 
 use super::{COMMAND_PERIOD, TURN_RAD_S, WITHIN};
 use crate::task::remote::ZenohArgs;
@@ -213,10 +213,14 @@ impl Stream {
         loop {
             if let Some(answer) = call.poll() {
                 let answer = answer?;
-                if !answer.granted {
+                if answer.granted {
+                    return Ok(LeaseId(answer.lease_id));
+                }
+                // A lease of before, under which nothing is sent any more, is about to end.
+                if answer.error_code != ErrorCode::Busy.as_u16() || since.elapsed() > WITHIN {
                     bail!("no lease: {}", answer.error_msg);
                 }
-                return Ok(LeaseId(answer.lease_id));
+                call = link.acquire.call(&request);
             }
             waiter.wait(Duration::from_millis(5));
         }
