@@ -74,8 +74,9 @@ impl EStopButton {
         self.shared.pressed.load(Ordering::SeqCst)
     }
 
-    /// A stop that something else than this input keeps up.
-    pub(crate) fn note_remote_press(&self) {
+    /// Stops the robot as [`EStopButton::press`] does, for an input elsewhere that alone says how long it stays
+    /// pressed: by [`crate::ControlHandle::e_stop_heartbeat`].
+    pub fn note_remote_press(&self) {
         self.shared.presses.fetch_add(1, Ordering::SeqCst);
     }
 

@@ -125,7 +125,7 @@ impl HardwareNode {
                 Err(error) => tracing::warn!(node = self.name, %error, "command dropped"),
             }
         }
-        self.peers.listen(&mut self.handle).map_err(|e| self.error(e))?;
+        self.peers.listen(&mut self.handle);
         self.take_requests()?;
         match &mut self.world {
             Some(world) => world.take_requests().map_err(|e| NodeError::new(&self.name, e)),
@@ -177,7 +177,7 @@ impl Node for HardwareNode {
     fn step(&mut self, now: Time) -> Result<Progress, NodeError> {
         self.take_messages()?;
         if let Some(published) = self.published
-            && self.peers.are_awaited(published, &mut self.handle).map_err(|e| self.error(e))?
+            && self.peers.are_awaited(published)
         {
             return Ok(Progress::WaitsOutside);
         }
@@ -187,9 +187,10 @@ impl Node for HardwareNode {
             }
             self.due = now + self.period;
         }
+        self.peers.tell(&mut self.handle);
         if let Some(cmd_vel) = &mut self.cmd_vel {
-            let stepped = cmd_vel.step(now, &mut self.handle);
-            stepped.map_err(|e| NodeError::new(&self.name, e))?;
+            // What the loop's queue has no room for is tried again in the next step.
+            let _ = cmd_vel.step(now, &mut self.handle);
         }
         match &mut self.drive {
             Drive::Stepped(control) => {
@@ -205,8 +206,7 @@ impl Node for HardwareNode {
         }
         let state = self.handle.state();
         if self.arm_at_start && state.joints.iter().all(|joint| joint.valid) {
-            self.arm_at_start = false;
-            self.handle.arm().map_err(|e| self.error(e))?;
+            self.arm_at_start = self.handle.arm().is_err();
         }
         self.send_replies()?;
         self.publish(now)?;

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use sinew_bus::{BusNode, Subscription, names};
-use sinew_hardware::{ControlHandle, QueueFull};
+use sinew_hardware::ControlHandle;
 use sinew_msgs::sinew_msgs::Heartbeat;
 use sinew_msgs::std_msgs::Bool;
 use sinew_types::BootId;
@@ -22,6 +22,16 @@ pub(super) struct Peers {
     heartbeats: BTreeMap<String, Subscription<Heartbeat>>,
     known: BTreeMap<String, Peer>,
     lock_step_with: Vec<String>,
+    untold: Untold,
+}
+
+/// What the gate has not been told yet: of each process its newest sign of life only, however many came
+/// while simulated time stood still.
+#[derive(Default)]
+struct Untold {
+    e_stop: Option<bool>,
+    lost: Vec<BootId>,
+    alive: BTreeMap<String, BootId>,
 }
 
 /// What is known of a node that sends heartbeats.
@@ -51,22 +61,26 @@ impl Peers {
             heartbeats,
             known: BTreeMap::new(),
             lock_step_with,
+            untold: Untold::default(),
         })
     }
 
-    /// Passes heartbeats on to the gate, that of a remote emergency stop first.
-    pub(super) fn listen(&mut self, handle: &mut ControlHandle) -> Result<(), QueueFull> {
+    /// Takes what arrived. A remote emergency stop that is pressed acts at once; of the rest the gate hears
+    /// by [`Peers::tell`].
+    pub(super) fn listen(&mut self, handle: &mut ControlHandle) {
         while let Some(received) = self.e_stop.take() {
-            handle.e_stop_heartbeat(received.message.data)?;
+            let pressed = received.message.data;
+            if pressed {
+                handle.e_stop().note_remote_press();
+            }
+            self.untold.e_stop = Some(pressed);
         }
         for (name, subscription) in &self.heartbeats {
             while let Some(received) = subscription.take() {
                 let boot_id = BootId(received.message.boot_id);
                 let replaced = self.known.get(name).filter(|peer| peer.boot_id != boot_id);
-                if let Some(peer) = replaced {
-                    handle.peer_lost(peer.boot_id)?;
-                }
-                handle.heartbeat(boot_id)?;
+                self.untold.lost.extend(replaced.map(|peer| peer.boot_id));
+                self.untold.alive.insert(name.clone(), boot_id);
                 let peer = Peer {
                     boot_id,
                     acknowledged: received.message.tick_ack,
@@ -75,16 +89,22 @@ impl Peers {
                 self.known.insert(name.clone(), peer);
             }
         }
-        Ok(())
+    }
+
+    /// Passes on to the gate what [`Peers::listen`] and [`Peers::are_awaited`] have found, for its next tick.
+    /// What the loop's queue has no room for waits for the next call.
+    pub(super) fn tell(&mut self, handle: &mut ControlHandle) {
+        let untold = &mut self.untold;
+        if untold.e_stop.is_some_and(|pressed| handle.e_stop_heartbeat(pressed).is_ok()) {
+            untold.e_stop = None;
+        }
+        untold.lost.retain(|boot_id| handle.peer_lost(*boot_id).is_err());
+        untold.alive.retain(|_, boot_id| handle.heartbeat(*boot_id).is_err());
     }
 
     /// Whether a node that simulated time waits for has not handled tick `published` yet. One that
     /// went silent is given up, and the gate is told.
-    pub(super) fn are_awaited(
-        &mut self,
-        published: u64,
-        handle: &mut ControlHandle,
-    ) -> Result<bool, QueueFull> {
+    pub(super) fn are_awaited(&mut self, published: u64) -> bool {
         let mut lost = None;
         for name in &self.lock_step_with {
             let Some(peer) = self.known.get(name) else { continue };
@@ -94,7 +114,7 @@ impl Peers {
                 continue;
             }
             if peer.heard.elapsed() < SILENT {
-                return Ok(true);
+                return true;
             }
             lost = Some(name.clone());
         }
@@ -102,8 +122,9 @@ impl Peers {
             && let Some(peer) = self.known.remove(&name)
         {
             tracing::warn!(node = self.node, peer = name, "went silent");
-            handle.peer_lost(peer.boot_id)?;
+            self.untold.alive.remove(&name);
+            self.untold.lost.push(peer.boot_id);
         }
-        Ok(false)
+        false
     }
 }

@@ -1,4 +1,4 @@
-use sinew_hardware::{Accepted, GroupSet, LeaseRequest, Notice, Refused};
+use sinew_hardware::{Accepted, GroupSet, LeaseRequest, Notice, QueueFull, Refused, RequestId};
 use sinew_msgs::sinew_msgs::{AcquireLeaseRequest, AcquireLeaseResponse, ReleaseLeaseResponse};
 use sinew_msgs::std_srvs::TriggerResponse;
 use sinew_types::{BootId, ErrorCode, LeaseId};
@@ -14,8 +14,8 @@ impl HardwareNode {
         while let Some(request) = self.ports.acquire.take_request() {
             match self.lease_request(request.request()) {
                 Ok(lease) => {
-                    let id = self.handle.acquire(lease).map_err(|e| self.error(e))?;
-                    self.replies.insert(id, Reply::Acquire(request));
+                    let queued = self.handle.acquire(lease);
+                    self.queued(queued, Reply::Acquire(request))?;
                 }
                 Err(message) => {
                     let response = AcquireLeaseResponse {
@@ -29,11 +29,11 @@ impl HardwareNode {
         }
         while let Some(request) = self.ports.release.take_request() {
             let lease = LeaseId(request.request().lease_id);
-            let id = self.handle.release(lease).map_err(|e| self.error(e))?;
-            self.replies.insert(id, Reply::Release(request));
+            let queued = self.handle.release(lease);
+            self.queued(queued, Reply::Release(request))?;
         }
         while let Some((operator, request)) = self.ports.operator_request() {
-            let id = match operator {
+            let queued = match operator {
                 Operator::Arm => self.handle.arm(),
                 Operator::Disarm => self.handle.disarm(),
                 Operator::Resume => self.handle.resume(),
@@ -49,9 +49,41 @@ impl HardwareNode {
                     continue;
                 }
             };
-            self.replies.insert(id.map_err(|e| self.error(e))?, Reply::Operator(request));
+            self.queued(queued, Reply::Operator(request))?;
         }
         Ok(())
+    }
+
+    /// Keeps a caller until the control loop answers it. One for whom the loop's queue has no room is told so:
+    /// a flood of requests must not end the node that stops the robot.
+    fn queued(
+        &mut self,
+        queued: Result<RequestId, QueueFull>,
+        reply: Reply,
+    ) -> Result<(), NodeError> {
+        let full = match queued {
+            Ok(id) => {
+                self.replies.insert(id, reply);
+                return Ok(());
+            }
+            Err(full) => full,
+        };
+        tracing::warn!(node = self.name, %full, "request refused");
+        let (error_code, error_msg) = (ErrorCode::Busy.as_u16(), full.to_string());
+        let sent = match reply {
+            Reply::Acquire(request) => request.respond(AcquireLeaseResponse {
+                error_code,
+                error_msg,
+                ..Default::default()
+            }),
+            Reply::Release(request) => {
+                request.respond(ReleaseLeaseResponse { released: false, error_code, error_msg })
+            }
+            Reply::Operator(request) => {
+                request.respond(TriggerResponse { success: false, message: error_msg })
+            }
+        };
+        sent.map_err(|e| self.error(e))
     }
 
     fn lease_request(&self, request: &AcquireLeaseRequest) -> Result<LeaseRequest, String> {

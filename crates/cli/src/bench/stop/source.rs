@@ -58,7 +58,7 @@ pub(crate) struct SourceArgs {
 pub(super) enum Order {
     /// Ask for a lease on the base, and command it from then on.
     Go,
-    /// Send one command with NaN.
+    /// Send NaN from now on, as a policy that diverged does.
     Nan,
     /// Let go of the dead-man switch.
     Release,
@@ -92,6 +92,11 @@ pub(crate) fn run(args: &SourceArgs) -> Result<()> {
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
     }
+}
+
+/// A turn in place at `angular_z` rad/s.
+fn turn(angular_z: f64) -> BaseTwist {
+    BaseTwist { angular_z, ..BaseTwist::default() }
 }
 
 fn orders() -> Receiver<String> {
@@ -143,7 +148,6 @@ impl Stream {
         command.boot_id =
             BootId((monotonic_now().as_nanos() << 20) | u64::from(std::process::id()));
         command.valid_for = VALID_FOR;
-        command.base = Some(BaseTwist { angular_z: TURN_RAD_S, ..BaseTwist::default() });
         Ok(Self {
             kind: args.kind,
             layout,
@@ -164,16 +168,13 @@ impl Stream {
             Order::Go => {
                 let lease = self.acquire()?;
                 self.command.lease = lease;
+                self.command.base = Some(turn(TURN_RAD_S));
                 (self.is_sending, self.command.dead_man) = (true, true);
             }
             Order::Nan => {
-                let good = self
-                    .command
-                    .base
-                    .replace(BaseTwist { angular_z: f64::NAN, ..BaseTwist::default() });
+                self.command.base = Some(turn(f64::NAN));
                 at = monotonic_now();
                 self.send()?;
-                self.command.base = good;
             }
             Order::Release => self.command.dead_man = false,
             Order::Silence => (at, self.is_sending) = (self.sent_at, false),
