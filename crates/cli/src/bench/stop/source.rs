@@ -14,13 +14,19 @@ use sinew_msgs::sinew_msgs::srv::AcquireLease;
 use sinew_msgs::sinew_msgs::{AcquireLeaseRequest, ActuatorCommand as CommandMsg, Heartbeat};
 use sinew_nodes::convert::{command_to_msg, duration_to_msg, source_to_msg};
 use sinew_robot::RobotModel;
-use sinew_types::{ActuatorCommand, BaseTwist, BootId, Layout, LeaseId, Source, Time};
+use sinew_types::{
+    ActuatorCommand, BaseTwist, BootId, GroupKind, GroupLayout, JointCommand, Layout, LeaseId,
+    Source, Time,
+};
 
 use super::{COMMAND_PERIOD, TURN_RAD_S, WITHIN};
 use crate::task::remote::ZenohArgs;
 
 /// How long a command may be followed.
 const VALID_FOR: Duration = Duration::from_millis(500);
+/// How far a joint swings to either side, and the angular frequency.
+const SWING_RAD: f64 = 0.8;
+const SWING_RAD_S: f64 = 2.5;
 /// By how much stamps jump.
 const JUMP: Duration = Duration::from_secs(24 * 3600);
 
@@ -50,6 +56,9 @@ pub(crate) struct SourceArgs {
     robot: PathBuf,
     #[arg(long)]
     namespace: String,
+    /// What is moved: a base turns, of joints the first one swings.
+    #[arg(long)]
+    group: String,
 }
 
 /// What it is told to do.
@@ -73,7 +82,10 @@ pub(super) enum Order {
 /// Runs until its input ends.
 pub(crate) fn run(args: &SourceArgs) -> Result<()> {
     let layout = layout_of(&RobotModel::load(&args.robot)?)?;
-    let mut source = Stream::open(args, layout)?;
+    let Some(group) = layout.groups().iter().find(|group| group.name == args.group).cloned() else {
+        bail!("the robot has no group `{}`", args.group);
+    };
+    let mut source = Stream::open(args, layout, group)?;
     let orders = orders();
     let mut due = Instant::now();
     println!("ready");
@@ -118,6 +130,9 @@ struct Link {
 struct Stream {
     kind: SourceKind,
     layout: Layout,
+    group: GroupLayout,
+    /// When it was told to go.
+    went: Instant,
     /// None once the session is closed.
     link: Option<Link>,
     command: ActuatorCommand,
@@ -129,7 +144,7 @@ struct Stream {
 }
 
 impl Stream {
-    fn open(args: &SourceArgs, layout: Layout) -> Result<Self> {
+    fn open(args: &SourceArgs, layout: Layout, group: GroupLayout) -> Result<Self> {
         let bus = args.zenoh.peer()?;
         let node = bus.node(args.kind.name(), &args.namespace)?;
         let link = Link {
@@ -143,10 +158,11 @@ impl Stream {
         command.boot_id =
             BootId((monotonic_now().as_nanos() << 20) | u64::from(std::process::id()));
         command.valid_for = VALID_FOR;
-        command.base = Some(BaseTwist { angular_z: TURN_RAD_S, ..BaseTwist::default() });
         Ok(Self {
             kind: args.kind,
             layout,
+            group,
+            went: Instant::now(),
             link: Some(link),
             command,
             is_sending: false,
@@ -165,15 +181,11 @@ impl Stream {
                 let lease = self.acquire()?;
                 self.command.lease = lease;
                 (self.is_sending, self.command.dead_man) = (true, true);
+                self.went = Instant::now();
             }
             Order::Nan => {
-                let good = self
-                    .command
-                    .base
-                    .replace(BaseTwist { angular_z: f64::NAN, ..BaseTwist::default() });
                 at = monotonic_now();
-                self.send()?;
-                self.command.base = good;
+                self.send(f64::NAN)?;
             }
             Order::Release => self.command.dead_man = false,
             Order::Silence => (at, self.is_sending) = (self.sent_at, false),
@@ -196,7 +208,7 @@ impl Stream {
         };
         let request = AcquireLeaseRequest {
             source: source_to_msg(source),
-            groups: vec!["base".into()],
+            groups: vec![self.group.name.clone()],
             boot_id: self.command.boot_id.0,
             holder: self.kind.name().into(),
             command_period: duration_to_msg(COMMAND_PERIOD),
@@ -226,7 +238,7 @@ impl Stream {
     fn beat(&mut self) -> Result<()> {
         if self.is_sending {
             self.sent_at = monotonic_now();
-            self.send()?;
+            self.send(self.motion())?;
         }
         let beat = self.beats;
         self.beats += 1;
@@ -247,8 +259,24 @@ impl Stream {
         Ok(())
     }
 
-    fn send(&mut self) -> Result<()> {
+    /// What is commanded now: rad/s of a base, rad of a joint.
+    fn motion(&self) -> f64 {
+        match self.group.kind {
+            GroupKind::Base => TURN_RAD_S,
+            _ => SWING_RAD * (SWING_RAD_S * self.went.elapsed().as_secs_f64()).sin(),
+        }
+    }
+
+    fn send(&mut self, motion: f64) -> Result<()> {
         self.command.seq += 1;
+        if self.group.kind == GroupKind::Base {
+            self.command.base = Some(BaseTwist { angular_z: motion, ..BaseTwist::default() });
+        } else {
+            for (place, joint) in self.group.joints.iter().enumerate() {
+                let position = if place == 0 { motion } else { 0.0 };
+                self.command.joints[*joint] = JointCommand::position(position);
+            }
+        }
         if self.is_jumping {
             // The tick that a command is based on is the only time in it.
             self.command.tick = if self.command.seq.is_multiple_of(2) { u64::MAX } else { 0 };
