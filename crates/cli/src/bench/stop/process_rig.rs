@@ -256,11 +256,18 @@ impl ProcessRig {
 
     /// Until the robot is armed, without a cause, and free for a skill.
     fn make_ready(&mut self) -> Result<()> {
-        self.start_hardware()?;
-        self.until("the robot", |this| {
-            this.take_safety();
-            this.newest.is_some().then_some(())
-        })?;
+        for _ in 0..ATTEMPTS {
+            self.start_hardware()?;
+            self.until("the robot", |this| {
+                this.take_safety();
+                let has_ended = !this.hardware.as_mut().is_some_and(Victim::is_alive);
+                (this.newest.is_some() || has_ended).then_some(())
+            })?;
+            // On a busy machine an emulated servo may answer too late for the driver, which gives up.
+            if self.newest.is_some() {
+                break;
+            }
+        }
         let needs_reset = |mode| mode > SafetyState::MODE_READY;
         if self.newest.as_ref().is_some_and(|safety| needs_reset(safety.mode)) {
             self.ask("reset", &names::E_STOP_RESET)?;
