@@ -48,7 +48,8 @@ fn bench_loop_pairs_blocks_of_the_control_loop_with_bare_ones() {
 
 #[test]
 fn bench_stop_stops_by_a_process_and_by_a_driver_and_nothing_resumes() {
-    let causes = ["skills_killed", "driver_error", "hardware_killed", "clock_jump"];
+    let causes =
+        ["skills_killed", "driver_error", "hardware_killed", "clock_jump", "servo_hardware_killed"];
     let mut arguments = vec!["bench", "stop", "--trials", "1", "--json"];
     for cause in causes {
         arguments.extend(["--cause", cause]);
@@ -80,6 +81,7 @@ fn bench_stop_stops_by_a_process_and_by_a_driver_and_nothing_resumes() {
     assert!(of("hardware_killed")["to_ramp"].is_null());
     assert!(is_tail(&of("hardware_killed")["to_standstill"]));
     assert!(of("clock_jump")["to_standstill"].is_null());
+    assert!(is_tail(&of("servo_hardware_killed")["to_ramp"]));
 }
 
 #[test]

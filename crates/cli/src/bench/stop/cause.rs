@@ -27,6 +27,12 @@ pub(crate) enum StopCause {
     HardwareKilled,
     /// The hardware process is suspended.
     HardwareSuspended,
+    /// The hardware process of a robot on a servo bus is killed.
+    ServoHardwareKilled,
+    /// The hardware process of a robot on a servo bus is suspended, and later continued.
+    ServoHardwareSuspended,
+    /// Encoders say the same in fresh states.
+    StuckEncoder,
     /// The driver's reads succeed, with a state that grows older.
     StaleState,
     /// A read of the driver blocks for half a second.
@@ -40,6 +46,8 @@ pub(crate) enum StopCause {
 pub(super) enum Side {
     /// In one of several processes on zenoh, with the simulator as driver.
     Process,
+    /// In one of several processes on zenoh, with emulated servos at the driver's port.
+    Servos,
     /// In the driver: the mock, under the real-time thread in this process.
     Driver,
 }
@@ -53,6 +61,8 @@ pub(super) enum End {
     GoesOn,
     /// Nothing is written to the driver any more.
     Silence,
+    /// The servos stop by themselves.
+    Watchdog,
 }
 
 impl StopCause {
@@ -68,7 +78,10 @@ impl StopCause {
 
     pub(super) fn side(self) -> Side {
         match self {
-            Self::StaleState | Self::SlowBus | Self::DriverError => Side::Driver,
+            Self::StuckEncoder | Self::StaleState | Self::SlowBus | Self::DriverError => {
+                Side::Driver
+            }
+            Self::ServoHardwareKilled | Self::ServoHardwareSuspended => Side::Servos,
             _ => Side::Process,
         }
     }
@@ -82,11 +95,13 @@ impl StopCause {
             | Self::SessionClosed
             | Self::DeadManReleased
             | Self::JoystickSilent => End::Stopped(Mode::Ready, None),
+            Self::StuckEncoder => End::Stopped(Mode::ProtectiveStop, Some(Cause::TrackingError)),
             Self::StaleState => End::Stopped(Mode::Fault, Some(Cause::StateStale)),
             Self::SlowBus => End::Stopped(Mode::Fault, Some(Cause::LoopStalled)),
             Self::DriverError => End::Stopped(Mode::Fault, Some(Cause::DriverError)),
             Self::ClockJump => End::GoesOn,
             Self::HardwareKilled | Self::HardwareSuspended => End::Silence,
+            Self::ServoHardwareKilled | Self::ServoHardwareSuspended => End::Watchdog,
         }
     }
 
@@ -108,6 +123,9 @@ impl StopCause {
             Self::ClockJump => "clock jump of the skills process",
             Self::HardwareKilled => "`kill -9` of the hardware process",
             Self::HardwareSuspended => "SIGSTOP of the hardware process",
+            Self::ServoHardwareKilled => "`kill -9` of the hardware process, servo bus",
+            Self::ServoHardwareSuspended => "SIGSTOP of the hardware process, servo bus",
+            Self::StuckEncoder => "stuck encoder",
             Self::StaleState => "encoders silent",
             Self::SlowBus => "slow bus: a read blocks 500 ms",
             Self::DriverError => "driver error",
@@ -126,6 +144,7 @@ impl End {
             }
             Self::GoesOn => "goes on".into(),
             Self::Silence => "nothing is written".into(),
+            Self::Watchdog => "the servos' own watchdog".into(),
         }
     }
 }

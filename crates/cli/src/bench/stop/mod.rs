@@ -6,6 +6,8 @@ mod process_rig;
 mod report;
 pub(crate) mod source;
 mod source_process;
+mod stuck_encoders;
+mod subject;
 
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use driver_rig::DriverRig;
 use process_rig::ProcessRig;
 pub(crate) use report::StopReport;
 use report::{CauseReport, Trial};
+use subject::Subject;
 
 use crate::interrupt;
 
@@ -41,7 +44,7 @@ pub(crate) struct StopPlan {
 /// Runs all trials; `tell` hears of each.
 pub(crate) fn measure(plan: &StopPlan, tell: &mut dyn FnMut(&str)) -> Result<StopReport> {
     let mut causes = Vec::new();
-    let mut processes = None;
+    let (mut processes, mut servos) = (None, None);
     for cause in &plan.causes {
         let mut trials = Vec::new();
         let mut in_process = None;
@@ -61,14 +64,21 @@ pub(crate) fn measure(plan: &StopPlan, tell: &mut dyn FnMut(&str)) -> Result<Sto
                 Side::Process => {
                     let rig = match &mut processes {
                         Some(rig) => rig,
-                        None => processes.insert(ProcessRig::new()?),
+                        None => processes.insert(ProcessRig::new(Subject::simulated())?),
+                    };
+                    rig.trial(*cause, phase)
+                }
+                Side::Servos => {
+                    let rig = match &mut servos {
+                        Some(rig) => rig,
+                        None => servos.insert(ProcessRig::new(Subject::servos()?)?),
                     };
                     rig.trial(*cause, phase)
                 }
             };
             // A trial that could not be brought to its end leaves the rig in an unknown state.
             let made = made.unwrap_or_else(|error| {
-                (in_process, processes) = (None, None);
+                (in_process, processes, servos) = (None, None, None);
                 Trial::failed(format!("{error:#}"))
             });
             tell(&format!("{} {}/{}: {made}", cause.name(), trial + 1, plan.trials));

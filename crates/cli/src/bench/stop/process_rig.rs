@@ -1,10 +1,10 @@
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 use sinew_bus::{Bus, BusNode, ServiceClient, Subscription, Waiter, names};
+use sinew_driver_servo::emulator::ServoView;
 use sinew_hardware::{Mode, monotonic_now};
 use sinew_msgs::sinew_msgs::{GroupOwner, GroupTransition, RobotTick, SafetyState};
 use sinew_msgs::std_srvs::TriggerRequest;
@@ -16,15 +16,19 @@ use super::cause::{End, StopCause, mode_words};
 use super::report::Trial;
 use super::source::{Order, SourceKind};
 use super::source_process::{SourceProcess, Victim};
+use super::subject::Subject;
 use super::{AT_SPEED, TURN_RAD_S, WATCH, WITHIN};
 use crate::interrupt;
 use crate::process::router::Router;
-use crate::share::share;
 use crate::task::remote::ZenohArgs;
 
 const NAMESPACE: &str = "/bench";
-/// The group that is moved.
-const GROUP: &str = "base";
+/// The servo that is looked at: the first joint of the arm.
+const SERVO: u8 = 1;
+/// A servo that moves as it is commanded is faster than this, ticks/s.
+const SERVO_AT_SPEED: f64 = 300.0;
+/// A servo that stands is slower than this, ticks/s.
+const SERVO_STILL: f64 = 1.0;
 /// How often a robot is brought to speed before a trial is given up.
 const ATTEMPTS: u32 = 5;
 /// Messages of a process that is gone are on their way for this long at most.
@@ -44,11 +48,12 @@ pub(super) struct ProcessRig {
     node: BusNode,
     waiter: Waiter,
     zenoh: ZenohArgs,
+    subject: Subject,
     _router: Router,
 }
 
 impl ProcessRig {
-    pub(super) fn new() -> Result<Self> {
+    pub(super) fn new(subject: Subject) -> Result<Self> {
         let (router, endpoint) = Router::at_free_port()?;
         let zenoh = ZenohArgs { router: endpoint, domain: 0 };
         let bus: Bus = zenoh.client()?;
@@ -65,17 +70,18 @@ impl ProcessRig {
             node,
             waiter: bus.waiter(),
             zenoh,
+            subject,
             _router: router,
         })
     }
 
     /// Brings the robot to speed, stops it by the cause, and watches that it stays stopped.
     pub(super) fn trial(&mut self, cause: StopCause, phase: Duration) -> Result<Trial> {
-        self.make_ready()?;
         let kind = if cause.is_teleop() { SourceKind::Teleop } else { SourceKind::Skills };
         self.bring_to_speed(kind, phase)?;
         match cause.end() {
             End::Silence => self.silence(cause),
+            End::Watchdog => self.watchdog(cause),
             End::GoesOn => self.goes_on(phase),
             End::Stopped(mode, latched) => {
                 let at = self.bring_about(cause, kind)?;
@@ -219,13 +225,49 @@ impl ProcessRig {
         Ok(trial)
     }
 
+    /// The hardware process of servos is gone or stands still: they stop when they have heard nothing for
+    /// long, and stay stopped when it goes on.
+    fn watchdog(&mut self, cause: StopCause) -> Result<Trial> {
+        let Some(hardware) = self.hardware.take() else { bail!("no hardware process") };
+        let Some(bus) = self.subject.bus() else { bail!("no servo bus") };
+        let at = bus.now();
+        let is_killed = cause == StopCause::ServoHardwareKilled;
+        hardware.signal(if is_killed { Signal::KILL } else { Signal::STOP })?;
+        let until = |holds: fn(ServoView) -> bool| {
+            while !holds(bus.servo(SERVO)) {
+                if bus.now() - at > WITHIN {
+                    bail!("the servo did not stop within {WITHIN:?}");
+                }
+                std::thread::sleep(Duration::from_micros(500));
+            }
+            Ok(bus.now() - at)
+        };
+        let to_ramp = Some(until(|servo| servo.watchdog_has_tripped)?);
+        let to_standstill = Some(until(|servo| servo.velocity_ticks_s.abs() < SERVO_STILL)?);
+        let place = bus.servo(SERVO).true_ticks;
+        if !is_killed {
+            hardware.signal(Signal::CONT)?;
+        }
+        std::thread::sleep(WATCH * 2);
+        let moved = (bus.servo(SERVO).true_ticks - place).abs();
+        let fault = (moved > 1.0).then(|| format!("the servo moved on by {moved:.0} ticks"));
+        Ok(Trial { to_ramp, to_standstill, lateness: None, fault })
+    }
+
     /// Until the robot is armed, without a cause, and free for a skill.
     fn make_ready(&mut self) -> Result<()> {
-        self.start_hardware()?;
-        self.until("the robot", |this| {
-            this.take_safety();
-            this.newest.is_some().then_some(())
-        })?;
+        for _ in 0..ATTEMPTS {
+            self.start_hardware()?;
+            self.until("the robot", |this| {
+                this.take_safety();
+                let has_ended = !this.hardware.as_mut().is_some_and(Victim::is_alive);
+                (this.newest.is_some() || has_ended).then_some(())
+            })?;
+            // On a busy machine an emulated servo may answer too late for the driver, which gives up.
+            if self.newest.is_some() {
+                break;
+            }
+        }
         let needs_reset = |mode| mode > SafetyState::MODE_READY;
         if self.newest.as_ref().is_some_and(|safety| needs_reset(safety.mode)) {
             self.ask("reset", &names::E_STOP_RESET)?;
@@ -251,13 +293,12 @@ impl ProcessRig {
             return Ok(());
         }
         let program = std::env::current_exe().context("cannot find the program's own file")?;
-        let world = share().join("worlds/minimal.yaml");
         let mut command = Command::new(program);
         command
             .args(["node", "hardware", "--router", &self.zenoh.router])
             .args(["--domain", &self.zenoh.domain.to_string(), "--ros-args"])
-            .args(["-r", &format!("__ns:={NAMESPACE}"), "-p", "pace:=real_time"])
-            .args(["-p", &format!("world:={}", world.display())])
+            .args(["-r", &format!("__ns:={NAMESPACE}")])
+            .args(self.subject.parameters.iter().flat_map(|parameter| ["-p", parameter]))
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         while self.safety.take().is_some() {}
@@ -272,8 +313,8 @@ impl ProcessRig {
             SourceKind::Teleop => &mut self.teleop,
         };
         if slot.is_none() {
-            let robot: PathBuf = share().join("urdf/mobi.robot.yaml");
-            *slot = Some(SourceProcess::start(kind, &self.zenoh, NAMESPACE, &robot)?);
+            let started = SourceProcess::start(kind, &self.zenoh, NAMESPACE, &self.subject)?;
+            *slot = Some(started);
         }
         slot.as_mut().context("no source")
     }
@@ -281,15 +322,13 @@ impl ProcessRig {
     /// Has a source command the robot until it is at speed, and `phase` longer.
     fn bring_to_speed(&mut self, kind: SourceKind, phase: Duration) -> Result<()> {
         for _ in 0..ATTEMPTS {
+            self.make_ready()?;
             while self.transitions.take().is_some() {}
             self.source(kind)?.order(Order::Go)?;
             let mut is_lost = false;
             self.until("motion", |this| {
                 is_lost |= this.is_let_go();
-                let tick = this.ticks.take_newest();
-                let is_fast =
-                    tick.is_some_and(|tick| tick.message.base_twist.angular.z > 0.9 * TURN_RAD_S);
-                (is_fast || is_lost).then_some(())
+                (is_lost || this.is_fast()).then_some(())
             })?;
             std::thread::sleep(AT_SPEED + phase);
             if !is_lost && !self.is_let_go() {
@@ -297,6 +336,16 @@ impl ProcessRig {
             }
         }
         bail!("in {ATTEMPTS} attempts commands came too late to keep the robot in motion")
+    }
+
+    fn is_fast(&self) -> bool {
+        match self.subject.bus() {
+            Some(bus) => bus.servo(SERVO).velocity_ticks_s.abs() > SERVO_AT_SPEED,
+            None => self
+                .ticks
+                .take_newest()
+                .is_some_and(|tick| tick.message.base_twist.angular.z > 0.9 * TURN_RAD_S),
+        }
     }
 
     /// Whether the commander lost the group since the last look: commands came too late, as they may on
@@ -324,7 +373,7 @@ impl ProcessRig {
     fn next_transition(&mut self) -> Option<GroupTransition> {
         loop {
             let transition = self.transitions.take()?.message;
-            if transition.group == GROUP {
+            if transition.group == self.subject.group {
                 return Some(transition);
             }
         }

@@ -14,13 +14,19 @@ use sinew_msgs::sinew_msgs::srv::AcquireLease;
 use sinew_msgs::sinew_msgs::{AcquireLeaseRequest, ActuatorCommand as CommandMsg, Heartbeat};
 use sinew_nodes::convert::{command_to_msg, duration_to_msg, source_to_msg};
 use sinew_robot::RobotModel;
-use sinew_types::{ActuatorCommand, BaseTwist, BootId, ErrorCode, Layout, LeaseId, Source, Time};
+use sinew_types::{
+    ActuatorCommand, BaseTwist, BootId, ErrorCode, GroupKind, GroupLayout, JointCommand, Layout,
+    LeaseId, Source, Time,
+};
 
 use super::{COMMAND_PERIOD, TURN_RAD_S, WITHIN};
 use crate::task::remote::ZenohArgs;
 
 /// How long a command may be followed.
 const VALID_FOR: Duration = Duration::from_millis(500);
+/// How far a joint swings to either side, and the angular frequency.
+const SWING_RAD: f64 = 0.8;
+const SWING_RAD_S: f64 = 2.5;
 /// By how much stamps jump.
 const JUMP: Duration = Duration::from_secs(24 * 3600);
 
@@ -50,6 +56,9 @@ pub(crate) struct SourceArgs {
     robot: PathBuf,
     #[arg(long)]
     namespace: String,
+    /// What is moved: a base turns, of joints the first one swings.
+    #[arg(long)]
+    group: String,
 }
 
 /// What it is told to do.
@@ -73,7 +82,10 @@ pub(super) enum Order {
 /// Runs until its input ends.
 pub(crate) fn run(args: &SourceArgs) -> Result<()> {
     let layout = layout_of(&RobotModel::load(&args.robot)?)?;
-    let mut source = Stream::open(args, layout)?;
+    let Some(group) = layout.groups().iter().find(|group| group.name == args.group).cloned() else {
+        bail!("the robot has no group `{}`", args.group);
+    };
+    let mut source = Stream::open(args, layout, group)?;
     let orders = orders();
     let mut due = Instant::now();
     println!("ready");
@@ -92,11 +104,6 @@ pub(crate) fn run(args: &SourceArgs) -> Result<()> {
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
     }
-}
-
-/// A turn in place at `angular_z` rad/s.
-fn turn(angular_z: f64) -> BaseTwist {
-    BaseTwist { angular_z, ..BaseTwist::default() }
 }
 
 fn orders() -> Receiver<String> {
@@ -123,6 +130,9 @@ struct Link {
 struct Stream {
     kind: SourceKind,
     layout: Layout,
+    group: GroupLayout,
+    /// When it was told to go.
+    went: Instant,
     /// None once the session is closed.
     link: Option<Link>,
     command: ActuatorCommand,
@@ -131,10 +141,11 @@ struct Stream {
     started: Instant,
     beats: u64,
     is_jumping: bool,
+    is_nan: bool,
 }
 
 impl Stream {
-    fn open(args: &SourceArgs, layout: Layout) -> Result<Self> {
+    fn open(args: &SourceArgs, layout: Layout, group: GroupLayout) -> Result<Self> {
         let bus = args.zenoh.peer()?;
         let node = bus.node(args.kind.name(), &args.namespace)?;
         let link = Link {
@@ -151,6 +162,8 @@ impl Stream {
         Ok(Self {
             kind: args.kind,
             layout,
+            group,
+            went: Instant::now(),
             link: Some(link),
             command,
             is_sending: false,
@@ -158,6 +171,7 @@ impl Stream {
             started: Instant::now(),
             beats: 0,
             is_jumping: false,
+            is_nan: false,
         })
     }
 
@@ -168,11 +182,12 @@ impl Stream {
             Order::Go => {
                 let lease = self.acquire()?;
                 self.command.lease = lease;
-                self.command.base = Some(turn(TURN_RAD_S));
+                self.is_nan = false;
                 (self.is_sending, self.command.dead_man) = (true, true);
+                self.went = Instant::now();
             }
             Order::Nan => {
-                self.command.base = Some(turn(f64::NAN));
+                self.is_nan = true;
                 at = monotonic_now();
                 self.send()?;
             }
@@ -197,7 +212,7 @@ impl Stream {
         };
         let request = AcquireLeaseRequest {
             source: source_to_msg(source),
-            groups: vec!["base".into()],
+            groups: vec![self.group.name.clone()],
             boot_id: self.command.boot_id.0,
             holder: self.kind.name().into(),
             command_period: duration_to_msg(COMMAND_PERIOD),
@@ -252,8 +267,26 @@ impl Stream {
         Ok(())
     }
 
+    /// What is commanded now: rad/s of a base, rad of a joint.
+    fn motion(&self) -> f64 {
+        match self.group.kind {
+            _ if self.is_nan => f64::NAN,
+            GroupKind::Base => TURN_RAD_S,
+            _ => SWING_RAD * (SWING_RAD_S * self.went.elapsed().as_secs_f64()).sin(),
+        }
+    }
+
     fn send(&mut self) -> Result<()> {
         self.command.seq += 1;
+        let motion = self.motion();
+        if self.group.kind == GroupKind::Base {
+            self.command.base = Some(BaseTwist { angular_z: motion, ..BaseTwist::default() });
+        } else {
+            for (place, joint) in self.group.joints.iter().enumerate() {
+                let position = if place == 0 { motion } else { 0.0 };
+                self.command.joints[*joint] = JointCommand::position(position);
+            }
+        }
         if self.is_jumping {
             // The tick that a command is based on is the only time in it.
             self.command.tick = if self.command.seq.is_multiple_of(2) { u64::MAX } else { 0 };

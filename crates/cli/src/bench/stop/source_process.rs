@@ -1,5 +1,4 @@
 use std::io::{BufRead, BufReader, Lines, Write};
-use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -8,6 +7,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use sinew_types::Time;
 
 use super::source::{Order, SourceKind};
+use super::subject::Subject;
 use crate::task::remote::ZenohArgs;
 
 /// A process that ends, whatever it does, with this value.
@@ -70,15 +70,15 @@ impl SourceProcess {
         kind: SourceKind,
         zenoh: &ZenohArgs,
         namespace: &str,
-        robot: &Path,
+        subject: &Subject,
     ) -> Result<Self> {
         let program = std::env::current_exe().context("cannot find the program's own file")?;
         let mut command = Command::new(program);
         command
             .args(["bench", "source", kind.name(), "--router", &zenoh.router])
             .args(["--domain", &zenoh.domain.to_string(), "--namespace", namespace])
-            .arg("--robot")
-            .arg(robot)
+            .args(["--group", subject.group, "--robot"])
+            .arg(&subject.robot)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut victim = Victim::spawn(command)?;
