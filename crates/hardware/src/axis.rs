@@ -93,9 +93,20 @@ impl Axis {
         }
     }
 
-    /// One cycle of braking.
+    /// One cycle of braking as hard as the acceleration allows.
     pub(crate) fn ramp(&mut self, limits: &AxisLimits, dt: f64) {
         self.step(0.0, limits, dt);
+    }
+
+    /// One cycle of braking that builds up and fades by jerk, where the range leaves room for it. It
+    /// never speeds up: acceleration that still built up is let go of at once.
+    pub(crate) fn ramp_gently(&mut self, limits: &AxisLimits, dt: f64) {
+        let speed = self.velocity.abs();
+        let braking = (-self.acceleration * self.velocity.signum()).max(0.0);
+        // What braking is to a position, jerk is to a velocity.
+        let fading = braking_speed(speed, limits.max_jerk, dt);
+        let most = fading.min(limits.max_acceleration).min(braking + limits.max_jerk * dt);
+        self.step((speed - most * dt).max(0.0).copysign(self.velocity), limits, dt);
     }
 
     /// Velocities from which the ends of the range are not overrun.
@@ -185,6 +196,42 @@ mod tests {
             axis.towards(1.3, 0.0, &LIMITS, DT);
         }
         assert!((axis.position - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_gentle_ramp_keeps_to_jerk_and_acceleration_and_never_speeds_up() {
+        for (velocity, acceleration) in [(1.9, 0.0), (-1.9, 0.0), (0.3, 6.0), (0.05, -2.0)] {
+            let wide = AxisLimits { lower: -10.0, upper: 10.0, ..LIMITS };
+            let mut axis = Axis { position: 0.0, velocity, acceleration };
+            let mut braking = (-acceleration * velocity.signum()).max(0.0);
+            let mut cycles = 0;
+            while !axis.is_at_rest() {
+                let before = axis;
+                axis.ramp_gently(&wide, DT);
+                let now = (before.velocity - axis.velocity) * velocity.signum() / DT;
+                assert!(now > 0.0 && now <= LIMITS.max_acceleration + 1e-9, "{axis:?}");
+                assert!(
+                    (now - braking).abs() <= LIMITS.max_jerk * DT + 1e-6,
+                    "{before:?} {axis:?}"
+                );
+                assert!(axis.velocity * velocity >= 0.0, "{axis:?}");
+                braking = now;
+                cycles += 1;
+            }
+            // Two jerk phases, each as long as the acceleration takes to build up, around it.
+            let v = velocity.abs();
+            let shortest = if v > 0.8 { v / 8.0 + 0.1 } else { 2.0 * (v / 80.0).sqrt() };
+            assert!(f64::from(cycles) * DT <= shortest + 0.01, "{cycles} for {velocity}");
+        }
+    }
+
+    #[test]
+    fn a_gentle_ramp_does_not_overrun_the_range_of_its_joint() {
+        let mut axis = Axis { position: 0.8, velocity: 1.7, acceleration: 0.0 };
+        while !axis.is_at_rest() {
+            axis.ramp_gently(&LIMITS, DT);
+            assert!(axis.position <= LIMITS.upper, "{axis:?}");
+        }
     }
 
     #[test]

@@ -15,8 +15,9 @@ pub struct AxisLimits {
     pub max_velocity: f64,
     /// rad/s² or m/s².
     pub max_acceleration: f64,
-    /// rad/s³ or m/s³: how fast acceleration may build up. Braking is bounded by acceleration alone, so
-    /// that the way to rest is the shortest that the profile allows.
+    /// rad/s³ or m/s³: how fast acceleration may build up, and braking at the end of a lease. Braking in a
+    /// stop is bounded by acceleration alone, so that the way to rest is the shortest that the profile
+    /// allows.
     pub max_jerk: f64,
 }
 

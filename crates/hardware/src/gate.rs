@@ -496,11 +496,15 @@ impl Gate {
                     // A way to another posture could lead further into what is too close.
                     blocked: causes.contains(Cause::Workspace)
                         || causes.contains(Cause::SelfCollision),
+                    yields: causes.contains(Cause::TrackingError),
                 }
             }
-            (Power::Disarming(_), None) => {
-                Directive::Stop { mode: Mode::ProtectiveStop, trusted: true, blocked: false }
-            }
+            (Power::Disarming(_), None) => Directive::Stop {
+                mode: Mode::ProtectiveStop,
+                trusted: true,
+                blocked: false,
+                yields: false,
+            },
             (Power::On, None) if self.safety.groups[index].owner.is_some() => {
                 // A lease without a command yet does not take a balancing robot from what keeps it up.
                 if group.config().falls() && !group.commanded {

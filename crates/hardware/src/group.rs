@@ -31,8 +31,8 @@ pub(crate) enum Directive {
     /// What the fallback controller says.
     Fallback,
     /// The stop plan's step for this mode; feedback may not be trusted, and ways to other postures may
-    /// be blocked.
-    Stop { mode: Mode, trusted: bool, blocked: bool },
+    /// be blocked. `yields` where what is measured lags behind what is commanded.
+    Stop { mode: Mode, trusted: bool, blocked: bool, yields: bool },
 }
 
 /// What a stopped group is given in this cycle.
@@ -43,6 +43,20 @@ enum Action {
     Settle,
     Fallback,
     PowerOff,
+}
+
+/// How a group's set-point comes to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// As fast as acceleration allows.
+    Brake,
+    /// Within the limit of jerk too: nothing is wrong, and nothing hurries.
+    BrakeGently,
+    /// Brake, then go to where the joints are measured: whatever holds them off their set-points, or an
+    /// encoder that is stuck, must not be pushed against for as long as the stop lasts.
+    Yield,
+    /// To the posture of the stop plan.
+    Settle,
 }
 
 /// The targets, the last output and the limits of one group.
@@ -69,6 +83,9 @@ pub(crate) struct Group {
     pub(crate) commanded: bool,
     /// The mode that it is being stopped in, since when, and whether the next step has come.
     stopping: Option<(Mode, Time, bool)>,
+    /// Where each joint was measured once its set-point had come to rest in a stop that yields.
+    yielded_to: Vec<f64>,
+    has_yielded: bool,
     pub(crate) output: OutputKind,
     pub(crate) clamps: ClampCounts,
 }
@@ -81,7 +98,8 @@ impl Group {
             GroupLimits::Twist(_) => 2,
             GroupLimits::Gripper { .. } => 1,
         };
-        let torque = vec![JointCommand::UNUSED; layout.joints.len()];
+        let layout_joints = layout.joints.len();
+        let torque = vec![JointCommand::UNUSED; layout_joints];
         Self {
             layout,
             config,
@@ -98,6 +116,8 @@ impl Group {
             seeded: false,
             commanded: false,
             stopping: None,
+            yielded_to: vec![0.0; layout_joints],
+            has_yielded: false,
             output: OutputKind::None,
             clamps: ClampCounts::default(),
         }
@@ -186,12 +206,17 @@ impl Group {
         let directive = match directive {
             // Effort alone cannot hold a position: without commands such a group follows its profile.
             Directive::Rest if matches!(self.config.limits, GroupLimits::Effort(_)) => {
-                Directive::Stop { mode: Mode::ProtectiveStop, trusted: true, blocked: false }
+                Directive::Stop {
+                    mode: Mode::ProtectiveStop,
+                    trusted: true,
+                    blocked: false,
+                    yields: false,
+                }
             }
             other => other,
         };
         let action = match directive {
-            Directive::Stop { mode, trusted, blocked } => {
+            Directive::Stop { mode, trusted, blocked, .. } => {
                 let action = self.stop_action(now, mode, trusted, state, still_joint_velocity);
                 Some(if blocked && action == Action::Settle { Action::Hold } else { action })
             }
@@ -228,7 +253,14 @@ impl Group {
             self.output = OutputKind::Track;
             self.track(now, state)
         } else {
-            let rests = self.rest(settle, state, still_joint_velocity);
+            let way = match directive {
+                _ if settle => Way::Settle,
+                Directive::Stop { yields: true, trusted: true, .. } => Way::Yield,
+                Directive::Stop { .. } => Way::Brake,
+                _ => Way::BrakeGently,
+            };
+            self.has_yielded &= way == Way::Yield;
+            let rests = self.rest(way, state, still_joint_velocity);
             self.output = if rests { OutputKind::Hold } else { OutputKind::Ramp };
             Clamped::default()
         };
@@ -389,27 +421,36 @@ impl Group {
     }
 
     /// One cycle towards rest; whether it is reached.
-    fn rest(&mut self, settle: bool, state: &RobotState, still_joint_velocity: f64) -> bool {
+    fn rest(&mut self, way: Way, state: &RobotState, still_joint_velocity: f64) -> bool {
         let dt = self.dt;
-        let goal = settle_goal(&self.config, self.stopping).filter(|_| settle);
+        let goal = settle_goal(&self.config, self.stopping).filter(|_| way == Way::Settle);
         match &self.config.limits {
+            GroupLimits::Position(limits) if way == Way::Yield => {
+                if !self.has_yielded {
+                    self.axes
+                        .iter_mut()
+                        .zip(limits)
+                        .for_each(|(axis, limits)| axis.ramp(limits, dt));
+                    self.has_yielded = self.axes.iter().all(Axis::is_at_rest);
+                    for (place, joint) in self.yielded_to.iter_mut().zip(&self.layout.joints) {
+                        *place = state.joints[*joint].position;
+                    }
+                    self.follow_axes();
+                    return false;
+                }
+                for ((axis, limits), place) in
+                    self.axes.iter_mut().zip(limits).zip(&self.yielded_to)
+                {
+                    axis.towards(*place, 0.0, limits, dt);
+                }
+            }
             GroupLimits::Position(limits) => {
-                if let Some(goal) = goal {
-                    for ((axis, limits), goal) in self.axes.iter_mut().zip(limits).zip(goal) {
-                        axis.towards(*goal, 0.0, limits, dt);
-                    }
-                } else {
-                    for (axis, limits) in self.axes.iter_mut().zip(limits) {
-                        axis.ramp(limits, dt);
-                    }
+                for (i, (axis, limits)) in self.axes.iter_mut().zip(limits).enumerate() {
+                    rest_axis(axis, goal.map(|goal| goal[i]), way, limits, dt);
                 }
             }
             GroupLimits::Gripper { width, .. } => {
-                if let Some(goal) = goal {
-                    self.axes[0].towards(goal[0], 0.0, width, dt);
-                } else {
-                    self.axes[0].ramp(width, dt);
-                }
+                rest_axis(&mut self.axes[0], goal.map(|goal| goal[0]), way, width, dt);
             }
             GroupLimits::Velocity(limits) => {
                 for (i, joint) in self.layout.joints.iter().enumerate() {
@@ -527,6 +568,17 @@ fn settle_goal(config: &GateGroup, stopping: Option<(Mode, Time, bool)>) -> Opti
     match step.then.as_ref().filter(|_| next).unwrap_or(&step.action) {
         GroupStop::Settle(goal) => Some(goal),
         _ => None,
+    }
+}
+
+/// One cycle of an axis on its way to rest, or to a posture's place.
+fn rest_axis(axis: &mut Axis, goal: Option<f64>, way: Way, limits: &AxisLimits, dt: f64) {
+    match goal {
+        Some(goal) => {
+            axis.towards(goal, 0.0, limits, dt);
+        }
+        None if way == Way::BrakeGently => axis.ramp_gently(limits, dt),
+        None => axis.ramp(limits, dt),
     }
 }
 

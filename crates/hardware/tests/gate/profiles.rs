@@ -153,6 +153,55 @@ fn settle_moves_to_its_configuration_in_a_stop_but_not_when_feedback_is_in_doubt
 }
 
 #[test]
+fn a_joint_that_lags_is_not_pushed_on_in_the_stop_that_follows() {
+    let config = leg(GroupLimits::Position(vec![AXIS; 2]), GroupStop::Hold);
+    let lagging = |event: Event<'_>| {
+        let (mut rig, _) = tracking(config.clone(), JointCommand::position(0.6));
+        rig.jammed = Some(0);
+        // Within what a lease bears without a command, the free joint gets under way.
+        rig.ticks(40);
+        assert!(rig.out.joints[0].position > 0.005, "{:?}", rig.out.joints);
+        rig.handle(event).unwrap();
+        rig.ticks(5);
+        let measured = rig.state.joints[0].position;
+        assert!((rig.out.joints[0].position - measured).abs() > 0.005, "comes to rest first");
+        rig.ticks(500);
+        assert_eq!(rig.output("leg"), OutputKind::Hold);
+        (rig.out.joints[0].position - measured).abs()
+    };
+    let yielding = lagging(Event::Violation(sinew_hardware::Cause::TrackingError));
+    assert!(yielding < 1e-9, "held where it is measured, not {yielding} rad off");
+    let braking = lagging(Event::Violation(sinew_hardware::Cause::Workspace));
+    assert!(braking > 0.005, "held where it was commanded");
+    let in_doubt = lagging(Event::DriverWriteFailed);
+    assert!(in_doubt > 0.005, "what is measured is not trusted");
+}
+
+#[test]
+fn without_a_lease_a_group_comes_to_rest_within_its_limit_of_jerk() {
+    let config = leg(GroupLimits::Position(vec![AXIS; 2]), GroupStop::Hold);
+    let (mut rig, lease) = tracking(config, JointCommand::position(0.6));
+    rig.ticks(40);
+    rig.handle(Event::ReleaseLease(lease)).unwrap();
+    let dt = rig.period.as_secs_f64();
+    let mut last = (rig.out.joints[0].position, rig.state.joints[0].velocity, 0.0_f64);
+    let mut ramped = 0;
+    while rig.output("leg") != OutputKind::Hold {
+        rig.tick();
+        let position = rig.out.joints[0].position;
+        let velocity = (position - last.0) / dt;
+        let braking = (last.1 - velocity) / dt;
+        if ramped > 0 {
+            assert!(braking <= AXIS.max_acceleration + 1e-6, "{braking}");
+            assert!((braking - last.2).abs() <= AXIS.max_jerk * dt + 1e-6, "{braking} {last:?}");
+        }
+        last = (position, velocity, braking);
+        ramped += 1;
+    }
+    assert!(ramped > 10, "{ramped}");
+}
+
+#[test]
 fn after_torque_was_off_the_set_point_is_the_measured_one() {
     let config = leg(GroupLimits::Position(vec![AXIS; 2]), GroupStop::PowerOff);
     let (mut rig, _) = tracking(config, JointCommand::position(0.3));
