@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use sinew_bus::{Bus, names};
 use sinew_hardware::monotonic_now;
 use sinew_msgs::diagnostic_msgs::{DiagnosticArray, DiagnosticStatus};
-use sinew_msgs::sinew_msgs::SafetyState;
+use sinew_msgs::sinew_msgs::{Heartbeat, SafetyState};
+use sinew_msgs::std_msgs::Bool;
 use sinew_msgs::std_srvs::TriggerRequest;
 use sinew_nodes::arguments::NodeArguments;
 use sinew_nodes::launch::expand;
-use sinew_nodes::{HardwareNode, Node, Pace, VirtualExecutor, compose};
+use sinew_nodes::{HardwareNode, Node, Pace, Progress, VirtualExecutor, compose};
 
 fn root() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -96,6 +97,16 @@ fn the_health_of_loop_gate_and_joints_is_told_every_second() {
     assert_eq!(value(status(newest, "joint head_pan_joint"), "valid"), Some("true"));
 }
 
+/// Steps a node in real time until it holds.
+fn until(node: &mut HardwareNode, what: &str, holds: &mut dyn FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
+        node.step(monotonic_now()).unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn a_driver_in_real_time_has_a_thread_of_its_own_and_waits_for_an_operator() {
     let bus = Bus::in_process();
@@ -112,14 +123,6 @@ fn a_driver_in_real_time_has_a_thread_of_its_own_and_waits_for_an_operator() {
     assert!(!pictures.server_available(), "there is nothing to take pictures of");
     assert_eq!((detections.publishers(), clock.publishers()), (0, 0));
 
-    let started = Instant::now();
-    let until = |node: &mut HardwareNode, what: &str, holds: &mut dyn FnMut() -> bool| {
-        while !holds() {
-            assert!(started.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
-            node.step(monotonic_now()).unwrap();
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    };
     let mut newest = None;
     until(&mut node, "ticks come", &mut || {
         newest = ticks.take_newest().map(|received| received.message);
@@ -153,6 +156,93 @@ fn a_driver_in_real_time_has_a_thread_of_its_own_and_waits_for_an_operator() {
     node.shutdown(monotonic_now());
     let ended = node.step(monotonic_now()).unwrap_err().to_string();
     assert!(ended.contains("control thread has ended"), "{ended}");
+}
+
+#[test]
+fn a_remote_emergency_stop_must_be_heard_and_stops_the_robot_when_pressed_or_silent() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(root().join("urdf/mobi.robot.yaml")).unwrap();
+    let urdf = format!("urdf: {}/", root().join("urdf").display());
+    let text = text.replacen("urdf: ", &urdf, 1) + "\nremote_e_stop_timeout_s: 0.5\n";
+    let robot = folder.path().join("remote.robot.yaml");
+    std::fs::write(&robot, text).unwrap();
+
+    let bus = Bus::in_process();
+    let onlooker = bus.node("onlooker", "/mobi").unwrap();
+    let safety = onlooker.subscription(&names::SAFETY_STATE).unwrap();
+    let device = onlooker.publisher(&names::E_STOP_HEARTBEAT).unwrap();
+    let parameters = arguments(json!({"driver": "mock", "robot": robot}));
+    let mut node = HardwareNode::new(&bus, &parameters).unwrap();
+    let beat = |pressed| device.publish(&Bool { data: pressed }).unwrap();
+    // Asks an operator's service while the device says what it has to.
+    let ask = |node: &mut HardwareNode, name, says: Option<bool>| {
+        let mut call = onlooker.service_client(name).unwrap().call(&TriggerRequest::default());
+        let mut answer = None;
+        until(node, "it is answered", &mut || {
+            says.into_iter().for_each(beat);
+            answer = call.poll();
+            answer.is_some()
+        });
+        answer.unwrap().unwrap()
+    };
+    let reaches = |node: &mut HardwareNode, mode: u8, says: Option<bool>| {
+        until(node, "the mode is reached", &mut || {
+            says.into_iter().for_each(beat);
+            safety.take_newest().is_some_and(|received| received.message.mode == mode)
+        });
+    };
+
+    let refused = ask(&mut node, &names::ARM, None);
+    assert!(!refused.success && refused.message.contains("emergency stop"), "{refused:?}");
+    assert!(ask(&mut node, &names::ARM, Some(false)).success);
+    reaches(&mut node, SafetyState::MODE_READY, Some(false));
+
+    reaches(&mut node, SafetyState::MODE_ESTOP, Some(true));
+    assert!(!ask(&mut node, &names::E_STOP_RESET, Some(true)).success, "it is still pressed");
+    assert!(ask(&mut node, &names::E_STOP_RESET, Some(false)).success);
+    reaches(&mut node, SafetyState::MODE_DISARMED, Some(false));
+    assert!(ask(&mut node, &names::ARM, Some(false)).success);
+
+    reaches(&mut node, SafetyState::MODE_ESTOP, None);
+    node.shutdown(monotonic_now());
+}
+
+#[test]
+fn a_flood_of_messages_while_simulated_time_stands_still_does_not_end_the_node() {
+    let bus = Bus::in_process();
+    let onlooker = bus.node("onlooker", "/mobi").unwrap();
+    let heartbeat = onlooker.publisher(&names::heartbeat("skills")).unwrap();
+    let arm = onlooker.service_client(&names::ARM).unwrap();
+    let world = root().join("worlds/minimal.yaml");
+    let parameters = json!({"world": world, "lock_step_with": ["skills"]});
+    let mut node = HardwareNode::new(&bus, &arguments(parameters)).unwrap();
+    let beat = |tick_ack| {
+        let beat = Heartbeat { node: "skills".into(), boot_id: 7, tick_ack, ..Default::default() };
+        heartbeat.publish(&beat).unwrap();
+    };
+    let mut now = sinew_types::Time::ZERO;
+    let mut step = |node: &mut HardwareNode| {
+        now += node.period();
+        node.step(now).unwrap()
+    };
+    beat(1);
+    while step(&mut node) != Progress::WaitsOutside {}
+    let mut calls = Vec::new();
+    for _ in 0..600 {
+        beat(1);
+        calls.push(arm.call(&TriggerRequest::default()));
+        assert_eq!(step(&mut node), Progress::WaitsOutside);
+    }
+    beat(u64::MAX);
+    for _ in 0..20 {
+        assert_eq!(step(&mut node), Progress::Done);
+    }
+    let answers: Vec<_> = calls.iter_mut().map(|call| call.poll().unwrap().unwrap()).collect();
+    let served = answers.iter().filter(|answer| answer.success).count();
+    assert!((200..=256).contains(&served), "{served}");
+    let refused = answers.iter().find(|answer| !answer.success).unwrap();
+    assert!(refused.message.contains("queue of 256 is full"), "{}", refused.message);
+    node.shutdown(now);
 }
 
 #[test]
