@@ -46,7 +46,7 @@ impl Heart {
             return Ok(());
         }
         self.last = Some((now, tick));
-        self.say(tick)
+        self.say(Heartbeat::STATE_ACTIVE, tick)
     }
 
     /// Beats by wall time, and says again which tick was handled last: while the system's clock
@@ -56,19 +56,26 @@ impl Heart {
         if self.last_wall.elapsed() < PERIOD {
             return Ok(());
         }
-        self.say(self.last.map_or(0, |(_, tick)| tick))
+        self.say(Heartbeat::STATE_ACTIVE, self.last.map_or(0, |(_, tick)| tick))
     }
 
-    fn say(&mut self, tick_ack: u64) -> Result<(), BusError> {
+    fn say(&mut self, state: u8, tick_ack: u64) -> Result<(), BusError> {
         self.last_wall = Instant::now();
         self.seq += 1;
         self.publisher.publish(&Heartbeat {
             node: self.node.clone(),
             seq: self.seq,
             boot_id: self.boot_id.0,
-            state: Heartbeat::STATE_ACTIVE,
+            state,
             monotonic: duration_to_msg(self.started.elapsed()),
             tick_ack,
         })
+    }
+}
+
+impl Drop for Heart {
+    fn drop(&mut self) {
+        // Others need not wait for it, as they would for one that is only silent. If this is lost, they will.
+        let _ = self.say(Heartbeat::STATE_FINALIZED, 0);
     }
 }

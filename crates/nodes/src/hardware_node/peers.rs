@@ -78,6 +78,12 @@ impl Peers {
         for (name, subscription) in &self.heartbeats {
             while let Some(received) = subscription.take() {
                 let boot_id = BootId(received.message.boot_id);
+                if received.message.state == Heartbeat::STATE_FINALIZED {
+                    // Nothing to wait for. What it holds is given up properly or found silent.
+                    self.known.remove(name);
+                    self.untold.alive.remove(name);
+                    continue;
+                }
                 let replaced = self.known.get(name).filter(|peer| peer.boot_id != boot_id);
                 self.untold.lost.extend(replaced.map(|peer| peer.boot_id));
                 self.untold.alive.insert(name.clone(), boot_id);
