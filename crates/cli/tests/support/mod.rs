@@ -1,10 +1,14 @@
 //! The program, as a user starts it.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)]
+#![allow(dead_code, reason = "shared by test programs that each use a part of it")]
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use sinew_bus::{Bus, ZenohConfig, ZenohMode, ZenohRouter};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sinew");
 
@@ -49,4 +53,50 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// A process that ends with the test, whatever its end.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // SIGKILL: it has no time for a farewell.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A node of the robot `/mobi` in a process of its own.
+pub(crate) fn node(router: &str, kind: &str, parameters: &[(&str, String)]) -> Process {
+    let mut command = Command::new(PROGRAM);
+    command.args(["node", kind, "--router", router, "--ros-args", "-r", "__ns:=/mobi"]);
+    for (name, value) in parameters {
+        command.args(["-p", &format!("{name}:={value}")]);
+    }
+    Process(command.spawn().unwrap())
+}
+
+/// A zenoh router at a port of its own, and its endpoint.
+pub(crate) fn router() -> (ZenohRouter, String) {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let endpoint = format!("tcp/127.0.0.1:{port}");
+    (ZenohRouter::open(&endpoint).unwrap(), endpoint)
+}
+
+/// A bus at that router.
+pub(crate) fn bus(router: &str) -> Bus {
+    let connect = vec![router.to_owned()];
+    Bus::zenoh(ZenohConfig { mode: ZenohMode::Client, connect, ..ZenohConfig::default() }).unwrap()
+}
+
+/// Polls for something that must happen sooner or later; the limit only ends a broken test.
+pub(crate) fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+    let since = Instant::now();
+    loop {
+        if let Some(found) = poll() {
+            return found;
+        }
+        assert!(since.elapsed() < Duration::from_secs(120), "no {what} within two minutes");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }

@@ -1,12 +1,9 @@
 //! `sinew launch` and `sinew up`.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use support::{PROGRAM, root, sinew, text};
+use crate::support::{PROGRAM, root, sinew, text};
 
 #[test]
 fn arguments_of_a_launch_file_are_listed_with_their_values() {

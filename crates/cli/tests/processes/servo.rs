@@ -1,16 +1,13 @@
 //! `sinew servo` on emulated servos.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::{PROGRAM, json, root, sinew, text};
 use sinew_driver_servo::emulator::{EmulatedServoConfig, Emulator, EmulatorConfig};
 use sinew_robot::{RobotModel, ServoModel, ServoProtocol};
-use support::{PROGRAM, json, root, sinew, text};
 
 /// The machine may be busy with other things.
 const PATIENT: [&str; 2] = ["--reply-allowance-ms", "500"];

@@ -1,11 +1,8 @@
 //! What cannot be done is refused before anything moves, with exit code 2 and with what is known.
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
+use crate::support::{json, root, sinew, text};
 use sinew_log::{Log, RunFolder};
 use sinew_msgs::sinew_msgs::RobotTick;
-use support::{json, root, sinew, text};
 
 /// The run is refused, its message holds each part, and no joint or base moved in its log.
 fn assert_refused(arguments: &[&str], parts: &[&str]) {

@@ -1,10 +1,7 @@
 //! Each measuring command, briefly: what it prints, and never how fast this machine is.
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
+use crate::support::{json, root, sinew, text};
 use serde_json::Value;
-use support::{json, root, sinew, text};
 
 /// p50, p99 and largest, rising.
 fn is_tail(value: &Value) -> bool {

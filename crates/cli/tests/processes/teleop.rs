@@ -1,26 +1,12 @@
 //! `sinew teleop` as a user starts it, at a robot that runs in a process of its own.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::io::Write;
-use std::net::TcpListener;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{ChildStdin, Command, Stdio};
+use std::time::Duration;
 
-use sinew_bus::{Bus, ZenohConfig, ZenohMode, ZenohRouter, names};
+use crate::support::{PROGRAM, Process, bus, node, root, router, sinew, text, wait_for};
+use sinew_bus::names;
 use sinew_msgs::sinew_msgs::{RobotTick, SafetyState};
-use support::{PROGRAM, root, sinew, text};
-
-/// Ended with the test, whatever its end.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// The program on a terminal of its own.
 fn on_a_terminal(router: &str) -> Command {
@@ -40,21 +26,12 @@ fn keyboard(router: &str) -> (Process, ChildStdin) {
 
 #[test]
 fn a_robot_is_driven_and_stopped_by_the_keys_of_a_plain_terminal() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let router = format!("tcp/127.0.0.1:{port}");
-    let _router = ZenohRouter::open(&router).unwrap();
+    let (_router, router) = router();
     let world = root().join("worlds/tabletop.yaml").display().to_string();
-    let mut hardware = Command::new(PROGRAM);
-    hardware.args(["node", "hardware", "--router", &router, "--ros-args", "-r", "__ns:=/mobi"]);
-    hardware.args(["-p", &format!("world:={world}"), "-p", "seed:=1", "-p", "pace:=real_time"]);
-    let _hardware = Process(hardware.spawn().unwrap());
+    let parameters = [("world", world), ("seed", "1".to_owned()), ("pace", "real_time".to_owned())];
+    let _hardware = node(&router, "hardware", &parameters);
 
-    let config = ZenohConfig {
-        mode: ZenohMode::Client,
-        connect: vec![router.clone()],
-        ..ZenohConfig::default()
-    };
-    let bus = Bus::zenoh(config).unwrap();
+    let bus = bus(&router);
     let onlooker = bus.node("onlooker", "/mobi").unwrap();
     let ticks = onlooker.subscription(&names::ROBOT_TICK).unwrap();
     let safety = onlooker.subscription(&names::SAFETY_STATE).unwrap();
@@ -108,16 +85,4 @@ fn a_leader_without_a_mapping_that_follows_one_is_refused() {
 
 fn speed(tick: &RobotTick) -> f64 {
     tick.base_twist.linear.x
-}
-
-/// Polls for something that must happen sooner or later; the limit only ends a broken test.
-fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
-    let since = Instant::now();
-    loop {
-        if let Some(found) = poll() {
-            return found;
-        }
-        assert!(since.elapsed() < Duration::from_secs(120), "no {what} within two minutes");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }

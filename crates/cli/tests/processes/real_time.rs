@@ -1,53 +1,21 @@
 //! A robot in real time: a hardware process with a driver that is not simulated, and a process that
 //! commands it and dies.
-#![allow(clippy::unwrap_used)]
 
-mod support;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-use sinew_bus::{Bus, BusNode, Service, ZenohConfig, ZenohMode, ZenohRouter, names};
+use crate::support::{Process, bus, node, root, router, wait_for};
+use sinew_bus::{BusNode, Service, names};
 use sinew_hardware::layout_of;
 use sinew_msgs::sinew_msgs::{AcquireLeaseRequest, GroupOwner, Heartbeat, RobotTick, SafetyState};
 use sinew_msgs::std_srvs::TriggerRequest;
 use sinew_nodes::convert::{command_to_msg, duration_to_msg};
 use sinew_robot::RobotModel;
 use sinew_types::{ActuatorCommand, BootId, JointCommand, LeaseId};
-use support::{PROGRAM, root};
 
 /// Where the commanding process finds the router.
 const ROUTER: &str = "SINEW_TEST_ROUTER";
 const JOINT: &str = "head_pan_joint";
-
-/// Ended with the test, whatever its end.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // SIGKILL: it has no time for a farewell.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn bus(router: &str) -> Bus {
-    let connect = vec![router.to_owned()];
-    Bus::zenoh(ZenohConfig { mode: ZenohMode::Client, connect, ..ZenohConfig::default() }).unwrap()
-}
-
-/// Polls for something that must happen sooner or later; the limit only ends a broken test.
-fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
-    let since = Instant::now();
-    loop {
-        if let Some(found) = poll() {
-            return found;
-        }
-        assert!(since.elapsed() < Duration::from_secs(120), "no {what} within two minutes");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
 
 fn call<S: Service>(
     node: &BusNode,
@@ -66,14 +34,10 @@ fn is_moving(tick: &RobotTick) -> bool {
 
 #[test]
 fn a_real_time_robot_is_armed_moves_and_holds_when_its_commander_is_killed() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let router = format!("tcp/127.0.0.1:{port}");
-    let _router = ZenohRouter::open(&router).unwrap();
+    let (_router, router) = router();
     let robot = root().join("urdf/mobi.robot.yaml").display().to_string();
-    let mut hardware = Command::new(PROGRAM);
-    hardware.args(["node", "hardware", "--router", &router, "--ros-args", "-r", "__ns:=/mobi"]);
-    hardware.args(["-p", "driver:=mock", "-p", &format!("robot:={robot}")]);
-    let _hardware = Process(hardware.spawn().unwrap());
+    let parameters = [("driver", "mock".to_owned()), ("robot", robot)];
+    let _hardware = node(&router, "hardware", &parameters);
 
     let bus = bus(&router);
     let onlooker = bus.node("onlooker", "/mobi").unwrap();
@@ -85,7 +49,7 @@ fn a_real_time_robot_is_armed_moves_and_holds_when_its_commander_is_killed() {
     assert_eq!(told.mode, SafetyState::MODE_DISARMED, "a real robot is not armed by itself");
 
     let mut commander = Command::new(std::env::current_exe().unwrap());
-    commander.args(["--exact", "commander", "--ignored"]).env(ROUTER, &router);
+    commander.args(["--exact", "real_time::commander", "--ignored"]).env(ROUTER, &router);
     let commander = Process(commander.stdout(Stdio::null()).spawn().unwrap());
     let mut mode = SafetyState::MODE_DISARMED;
     wait_for("motion", || {

@@ -1,38 +1,14 @@
 //! A process that dies in mid-motion: the robot holds, the task ends with a typed error, and the
 //! process can be started anew.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use sinew_bus::{Bus, ZenohConfig, ZenohMode, ZenohRouter, names};
+use crate::support::{PROGRAM, Process, bus, node, root, router, wait_for};
+use sinew_bus::names;
 use sinew_msgs::sinew_msgs::{RobotTick, SafetyState};
-use support::{PROGRAM, root};
 
-/// Nodes are ended with the test, whatever its end.
-struct Node(Child);
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn node(router: &str, kind: &str, parameters: &[(&str, String)]) -> Node {
-    let mut command = Command::new(PROGRAM);
-    command.args(["node", kind, "--router", router, "--ros-args", "-r", "__ns:=/mobi"]);
-    for (name, value) in parameters {
-        command.args(["-p", &format!("{name}:={value}")]);
-    }
-    Node(command.spawn().unwrap())
-}
-
-fn skills(router: &str) -> Node {
+fn skills(router: &str) -> Process {
     let root = root();
     let robot = root.join("urdf/mobi.robot.yaml").display().to_string();
     let policies = root.join("policies").display().to_string();
@@ -51,9 +27,7 @@ fn task(router: &str, folder: &std::path::Path, instruction: &str) -> Child {
 #[test]
 fn a_killed_skills_process_ends_in_hold_and_a_typed_error_and_can_be_restarted() {
     let root = root();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let router = format!("tcp/127.0.0.1:{port}");
-    let _router = ZenohRouter::open(&router).unwrap();
+    let (_router, router) = router();
     let robot = root.join("urdf/mobi.robot.yaml").display().to_string();
     let world = root.join("worlds/tabletop.yaml").display().to_string();
     // In lock-step, so that a slow machine changes nothing.
@@ -69,12 +43,7 @@ fn a_killed_skills_process_ends_in_hold_and_a_typed_error_and_can_be_restarted()
     let _planner = node(&router, "planner", &[("robot", robot)]);
     let victim = skills(&router);
 
-    let config = ZenohConfig {
-        mode: ZenohMode::Client,
-        connect: vec![router.clone()],
-        ..ZenohConfig::default()
-    };
-    let bus = Bus::zenoh(config).unwrap();
+    let bus = bus(&router);
     let onlooker = bus.node("onlooker", "/mobi").unwrap();
     let ticks = onlooker.subscription(&names::ROBOT_TICK).unwrap();
     let safety = onlooker.subscription(&names::SAFETY_STATE).unwrap();
@@ -113,16 +82,4 @@ fn is_moving(tick: &RobotTick) -> bool {
 /// Nobody commands any group.
 fn holds(state: &SafetyState) -> bool {
     state.owners.iter().all(|owner| owner.source == 0 && owner.lease_id == 0)
-}
-
-/// Polls for something that must happen sooner or later; the limit only ends a broken test.
-fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
-    let since = Instant::now();
-    loop {
-        if let Some(found) = poll() {
-            return found;
-        }
-        assert!(since.elapsed() < Duration::from_secs(120), "no {what} within two minutes");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }

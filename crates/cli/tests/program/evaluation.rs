@@ -1,12 +1,9 @@
 //! `sinew eval`. The full evaluation of 50 episodes is a step of its own of `cargo xtask test`.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::path::Path;
 
+use crate::support::{copy_folder, json, root, sinew, text};
 use serde_json::Value;
-use support::{copy_folder, json, root, sinew, text};
 
 fn eval(arguments: &[&str]) -> (Option<i32>, Value) {
     let world = root().join("worlds/tabletop.yaml").display().to_string();

@@ -1,14 +1,11 @@
 //! README.md is true: each of its commands runs, and its box can be added to the world and asked for.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{PROGRAM, copy_folder, root};
+use crate::support::{PROGRAM, copy_folder, root, text};
 
 /// The contents of README.md's fenced blocks of one language, in order.
 fn blocks(language: &str) -> Vec<String> {
@@ -70,7 +67,7 @@ fn every_command_of_the_readme_runs() {
             wait_for_port(port);
         } else {
             let output = shell(line, folder.path(), &router).output().unwrap();
-            let text = support::text(&output);
+            let text = text(&output);
             // The one command that needs what a newcomer does not have says so.
             let (code, says) = if line.contains("--planner llm") {
                 (2, "http://localhost:8080/v1")

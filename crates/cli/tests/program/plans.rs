@@ -1,9 +1,6 @@
 //! `sinew plan`, `sinew skills` and `--json`.
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
-use support::{json, sinew, text};
+use crate::support::{json, sinew, text};
 
 #[test]
 fn a_plan_is_printed_and_nothing_is_left_behind() {

@@ -1,14 +1,11 @@
 //! Same seed, same build: the same motion, bit for bit; and a replay reproduces it.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::path::Path;
 
+use crate::support::{json, sinew, text};
 use serde_json::Value;
 use sinew_log::{Log, RunFolder, first_difference};
 use sinew_msgs::sinew_msgs::RobotTick;
-use support::{json, sinew, text};
 
 const INSTRUCTION: &str = "pick up the green cube";
 

@@ -1,11 +1,8 @@
 //! `sinew check`: each shipped file passes, each wrong one is named with what is allowed.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::path::Path;
 
-use support::{files, json, root, sinew, text};
+use crate::support::{files, json, root, sinew, text};
 
 #[test]
 fn every_shipped_file_is_accepted() {
