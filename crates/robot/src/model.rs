@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
 
 use crate::chain::Chain;
 use crate::check;
@@ -34,7 +33,6 @@ pub struct RobotModel {
     links: Vec<Link>,
     joints: Vec<Joint>,
     groups: Vec<Group>,
-    layout_hash: u64,
 }
 
 /// A group of joints, with names resolved to indices.
@@ -161,8 +159,7 @@ impl RobotModel {
                     .collect(),
             })
             .collect();
-        let layout_hash = layout_hash(&joints, &groups);
-        Self { config, path, body_path, format, links, joints, groups, layout_hash }
+        Self { config, path, body_path, format, links, joints, groups }
     }
 
     /// Name of the robot.
@@ -276,11 +273,6 @@ impl RobotModel {
         }
         Ok(())
     }
-
-    /// Fingerprint of joint order, kinds and groups: equal in two processes exactly if their joint vectors mean the same.
-    pub fn layout_hash(&self) -> u64 {
-        self.layout_hash
-    }
 }
 
 fn find<T>(
@@ -306,19 +298,4 @@ fn read_body(path: &Path) -> Result<Tree, RobotError> {
     // The root element tells the formats apart; anything else is reported as a URDF that has the wrong one.
     let is_mjcf = crate::xml::parse(path, &text)?.root_element().has_tag_name("mujoco");
     if is_mjcf { mjcf::read(path, &text) } else { urdf::read(path, &text) }
-}
-
-/// First eight bytes (little-endian) of the SHA-256 of the layout written out as text.
-fn layout_hash(joints: &[Joint], groups: &[Group]) -> u64 {
-    let mut hash = Sha256::new();
-    for joint in joints {
-        hash.update(format!("joint {} {}\n", joint.name, joint.kind.as_str()));
-    }
-    for group in groups {
-        hash.update(format!("group {} {:?} {:?}\n", group.name, group.command, group.joints));
-    }
-    let digest = hash.finalize();
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&digest[..8]);
-    u64::from_le_bytes(bytes)
 }

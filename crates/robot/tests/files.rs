@@ -82,16 +82,6 @@ fn an_unknown_name_is_answered_with_the_known_ones() {
 }
 
 #[test]
-fn the_layout_hash_tells_orders_apart() {
-    let load = || RobotModel::load(root().join("urdf/mobi.robot.yaml")).unwrap();
-    assert_eq!(load().layout_hash(), load().layout_hash());
-    let features =
-        RobotModel::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/features.robot.yaml"))
-            .unwrap();
-    assert_ne!(load().layout_hash(), features.layout_hash());
-}
-
-#[test]
 fn a_mimic_joint_follows() {
     let model = RobotModel::load(root().join("urdf/mobi.robot.yaml")).unwrap();
     let mut positions = vec![0.0; model.joints().len()];
