@@ -11,6 +11,7 @@ use sinew_msgs::diagnostic_msgs::{DiagnosticArray, DiagnosticStatus};
 use sinew_msgs::sinew_msgs::{Heartbeat, SafetyState};
 use sinew_msgs::std_msgs::Bool;
 use sinew_msgs::std_srvs::TriggerRequest;
+use sinew_msgs::std_srvs::srv::Trigger;
 use sinew_nodes::arguments::NodeArguments;
 use sinew_nodes::launch::expand;
 use sinew_nodes::{HardwareNode, Node, Pace, Progress, VirtualExecutor, compose};
@@ -175,7 +176,7 @@ fn a_remote_emergency_stop_must_be_heard_and_stops_the_robot_when_pressed_or_sil
     let mut node = HardwareNode::new(&bus, &parameters).unwrap();
     let beat = |pressed| device.publish(&Bool { data: pressed }).unwrap();
     // Asks an operator's service while the device says what it has to.
-    let ask = |node: &mut HardwareNode, name, says: Option<bool>| {
+    let ask = |node: &mut HardwareNode, name: &names::ServiceName<Trigger>, says: Option<bool>| {
         let mut call = onlooker.service_client(name).unwrap().call(&TriggerRequest::default());
         let mut answer = None;
         until(node, "it is answered", &mut || {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-
 use crate::chain::Chain;
 use crate::check;
 use crate::config::{
