@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{copy_folder, json, root, sinew, text};
+use crate::support::{copy_folder, files, json, root, sinew, text};
 use serde_json::Value;
 
 fn eval(arguments: &[&str]) -> (Option<i32>, Value) {
@@ -58,6 +58,6 @@ fn with_a_policy_replaced_by_zeros_the_evaluation_fails() {
 }
 
 fn model_file(folder: &Path) -> std::path::PathBuf {
-    let mut files = support::files(folder).into_iter();
-    files.find(|file| file.extension().is_some_and(|end| end == "onnx")).unwrap()
+    let mut all = files(folder).into_iter();
+    all.find(|file| file.extension().is_some_and(|end| end == "onnx")).unwrap()
 }
