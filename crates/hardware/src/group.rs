@@ -436,13 +436,16 @@ impl Group {
                         *place = state.joints[*joint].position;
                     }
                     self.follow_axes();
-                    return false;
+                    return self.has_yielded;
                 }
+                // The set-point gives way, which is no motion of the joints.
                 for ((axis, limits), place) in
                     self.axes.iter_mut().zip(limits).zip(&self.yielded_to)
                 {
                     axis.towards(*place, 0.0, limits, dt);
                 }
+                self.follow_axes();
+                return true;
             }
             GroupLimits::Position(limits) => {
                 for (i, (axis, limits)) in self.axes.iter_mut().zip(limits).enumerate() {

@@ -126,6 +126,10 @@ impl HardwareNode {
             }
         }
         self.peers.listen(&mut self.handle);
+        if !self.peers.hold_up() {
+            // Before requests: what a request depends on may have come with it.
+            self.peers.tell(&mut self.handle);
+        }
         self.take_requests()?;
         match &mut self.world {
             Some(world) => world.take_requests().map_err(|e| NodeError::new(&self.name, e)),

@@ -213,7 +213,7 @@ fn a_flood_of_messages_while_simulated_time_stands_still_does_not_end_the_node()
     let bus = Bus::in_process();
     let onlooker = bus.node("onlooker", "/mobi").unwrap();
     let heartbeat = onlooker.publisher(&names::heartbeat("skills")).unwrap();
-    let arm = onlooker.service_client(&names::ARM).unwrap();
+    let resume = onlooker.service_client(&names::RESUME).unwrap();
     let world = root().join("worlds/minimal.yaml");
     let parameters = json!({"world": world, "lock_step_with": ["skills"]});
     let mut node = HardwareNode::new(&bus, &arguments(parameters)).unwrap();
@@ -231,7 +231,7 @@ fn a_flood_of_messages_while_simulated_time_stands_still_does_not_end_the_node()
     let mut calls = Vec::new();
     for _ in 0..600 {
         beat(1);
-        calls.push(arm.call(&TriggerRequest::default()));
+        calls.push(resume.call(&TriggerRequest::default()));
         assert_eq!(step(&mut node), Progress::WaitsOutside);
     }
     beat(u64::MAX);
