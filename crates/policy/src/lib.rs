@@ -28,27 +28,26 @@
 //! # }
 //! ```
 
-mod action;
-mod check;
-mod commands;
+mod act;
 mod error;
-mod frames;
+pub mod import;
 mod latency;
 mod manifest;
-mod model;
-mod observation;
+mod network;
+mod observe;
 mod policy;
-mod runtime;
+mod rollout;
 
-pub use action::ActionDecoder;
-pub use commands::CommandInputs;
+pub use act::{ActionDecoder, ChunkQueue};
 pub use error::PolicyError;
-pub use frames::{GoalInBase, ToolError, goal_in_base, tool_error};
 pub use latency::{Histogram, Latency};
 pub use manifest::{
-    ActionSpec, BaseAxis, Golden, GoldenCase, ModelFile, Normalisation, PerElement, PolicyManifest,
-    Source, TermSpec,
+    ActionSpec, BaseAxis, Budget, ChunkSpec, Clip, Fill, Gains, Golden, GoldenCase, History,
+    InputSpec, Layering, ModelFile, Normalisation, OnFault, Order, PerElement, PolicyManifest,
+    Provider, Resize, Rollout, RolloutImu, RolloutTick, Source, Splice, Start, TermSpec,
 };
-pub use observation::ObservationProgram;
+pub use network::library_path;
+pub use observe::{
+    CommandInputs, GoalInBase, ObservationProgram, Observed, ToolError, goal_in_base, tool_error,
+};
 pub use policy::Policy;
-pub use runtime::library_path;

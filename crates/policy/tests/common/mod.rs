@@ -113,12 +113,16 @@ pub(crate) const MANIFEST: &str = r#"
 id: test
 version: 1.0.0
 description: A linear network.
-model: {file: test.onnx, sha256: "@SHA@", input: observation, output: action}
+model: {file: test.onnx, sha256: "@SHA@", output: action}
 rate_hz: 50
-observation:
-  - {source: joint_position, joints: [elbow, shoulder], max_age_s: 0.05, offset: 0.1, scale: 2.0}
-  - {source: command, name: height, size: 1, unit: m, max_age_s: 0.1, clip: [-1.0, 1.0]}
-normalisation: none
+inputs:
+  - kind: observation
+    name: observation
+    history: none
+    normalisation: none
+    terms:
+      - {source: joint_position, joints: [elbow, shoulder], max_age_s: 0.05, offset: 0.1, scale: 2.0}
+      - {source: command, name: height, size: 1, unit: m, max_age_s: 0.1, clip: [-1.0, 1.0]}
 action:
   mode: delta
   joints: [shoulder, elbow]
@@ -126,11 +130,12 @@ action:
   scale: 0.1
   slew: 0.03
   max_lead: 0.5
-warm_up_runs: 2
+on_fault: end
+budget: {run_p99_s: 0.5, warm_up_runs: 2}
 golden:
   tolerance: 0.00001
   cases:
-    - {observation: [1.0, 2.0, 0.5], action: [1.25, 1.75]}
+    - {inputs: {observation: [1.0, 2.0, 0.5]}, action: [1.25, 1.75]}
 "#;
 
 /// Writes model and manifest into a folder; gives the manifest's path.

@@ -1,23 +1,29 @@
+use std::f64::consts::TAU;
 use std::time::Duration;
 
 use sinew_types::{ActuatorCommand, BaseTwist, GroupKind, JointCommand, Layout, RobotState};
 
 use crate::PolicyError;
-use crate::manifest::{ActionSpec, BaseAxis, PerElement, PolicyManifest};
-use crate::observation::joint_index;
+use crate::manifest::{ActionSpec, BaseAxis, Gains, PerElement, PolicyManifest};
+use crate::observe::joint_index;
 
 /// Turns the network's raw output into joint targets or a base twist.
 #[derive(Clone, Debug)]
 pub struct ActionDecoder {
     policy: String,
     mode: Mode,
-    clip: [f64; 2],
+    /// Bounds of the raw output, per element.
+    clip: Vec<[f64; 2]>,
     scale: Vec<f64>,
     /// `position`: added; else 0.
     offset: Vec<f64>,
-    /// `delta` and `twist`: largest change per tick; `position`: infinite.
+    /// Largest change per tick: of the delta, of the target, of the velocity.
     slew: Vec<f64>,
-    /// `clip(raw) * scale + offset` of the previous tick, after slew.
+    /// Share of the way to a new target that the low pass leaves for later ticks, 0 to 1.
+    lag: f64,
+    /// The raw output of the last good tick after its clip.
+    clipped: Vec<f32>,
+    /// The delta or the value of the previous tick, after slew.
     previous: Vec<f64>,
     /// What is commanded.
     output: Vec<f64>,
@@ -25,8 +31,10 @@ pub struct ActionDecoder {
 
 #[derive(Clone, Debug)]
 enum Mode {
-    Position { joints: Vec<usize> },
+    Position { joints: Vec<usize>, gains: Option<Vec<(f64, f64)>> },
     Delta { joints: Vec<usize>, max_lead: f64 },
+    Velocity { joints: Vec<usize> },
+    Effort { joints: Vec<usize> },
     Twist { axes: Vec<BaseAxis> },
 }
 
@@ -37,45 +45,49 @@ impl ActionDecoder {
     /// [`PolicyError::Field`] for a joint that the robot does not have, or a twist for a robot
     /// without a base.
     pub fn compile(manifest: &PolicyManifest, layout: &Layout) -> Result<Self, PolicyError> {
-        let width = manifest.action_width();
-        let resolve = |joints: &[String]| {
-            let index = |(i, joint): (usize, &String)| {
-                joint_index(manifest, layout, format!("action.joints[{i}]"), joint)
-            };
-            joints.iter().enumerate().map(index).collect::<Result<Vec<_>, _>>()
+        let action = &manifest.action;
+        let width = action.width();
+        let index = |(i, joint): (usize, &String)| {
+            joint_index(manifest, layout, format!("action.joints[{i}]"), joint)
         };
+        let joints =
+            action.joints().iter().enumerate().map(index).collect::<Result<Vec<_>, _>>()?;
         let all = |value: &PerElement| (0..width).map(|i| value.get(i)).collect::<Vec<_>>();
-        let (mode, clip, scale, offset, slew) = match &manifest.action {
-            ActionSpec::Position { joints, clip, scale, offset } => (
-                Mode::Position { joints: resolve(joints)? },
-                *clip,
-                all(scale),
-                all(offset),
-                vec![f64::INFINITY; width],
-            ),
-            ActionSpec::Delta { joints, clip, scale, slew, max_lead } => (
-                Mode::Delta { joints: resolve(joints)?, max_lead: *max_lead },
-                *clip,
-                all(scale),
-                vec![0.0; width],
-                vec![*slew; width],
-            ),
-            ActionSpec::Twist { axes, clip, scale, slew } => {
+        let (mut offset, mut lag) = (vec![0.0; width], 0.0);
+        let unlimited = vec![f64::INFINITY; width];
+        let (mode, slew) = match action {
+            ActionSpec::Position { offset: added, slew, low_pass_hz, gains, .. } => {
+                offset = all(added);
+                lag = low_pass_hz.map_or(0.0, |hz| (-TAU * hz / manifest.rate_hz).exp());
+                let gains = gains.as_ref().map(|Gains { kp, kd }| {
+                    (0..width).map(|i| (kp.get(i), kd.get(i))).collect::<Vec<_>>()
+                });
+                (Mode::Position { joints, gains }, slew.as_ref().map_or(unlimited, all))
+            }
+            ActionSpec::Delta { slew, max_lead, .. } => {
+                (Mode::Delta { joints, max_lead: *max_lead }, vec![*slew; width])
+            }
+            ActionSpec::Velocity { slew, .. } => (Mode::Velocity { joints }, all(slew)),
+            ActionSpec::Effort { .. } => (Mode::Effort { joints }, unlimited),
+            ActionSpec::Twist { axes, slew, .. } => {
                 if !layout.groups().iter().any(|g| g.kind == GroupKind::Base) {
-                    let allowed = "position or delta: the robot has no base group";
+                    let allowed = "another mode: the robot has no base group";
                     return Err(manifest.field_error("action.mode", "twist", allowed));
                 }
-                let mode = Mode::Twist { axes: axes.clone() };
-                (mode, *clip, all(scale), vec![0.0; width], all(slew))
+                (Mode::Twist { axes: axes.clone() }, all(slew))
             }
         };
+        let unbounded = [f64::NEG_INFINITY, f64::INFINITY];
+        let clip = |i| action.clip().map_or(unbounded, |clip| clip.get(i));
         Ok(Self {
             policy: manifest.id.clone(),
             mode,
-            clip,
-            scale,
+            clip: (0..width).map(clip).collect(),
+            scale: all(action.scale()),
             offset,
             slew,
+            lag,
+            clipped: vec![0.0; width],
             previous: vec![0.0; width],
             output: vec![0.0; width],
         })
@@ -88,7 +100,8 @@ impl ActionDecoder {
     pub fn reset(&mut self, state: &RobotState) -> Result<(), PolicyError> {
         self.previous.fill(0.0);
         self.output.fill(0.0);
-        let (Mode::Position { joints } | Mode::Delta { joints, .. }) = &self.mode else {
+        self.clipped.fill(0.0);
+        let (Mode::Position { joints, .. } | Mode::Delta { joints, .. }) = &self.mode else {
             return Ok(());
         };
         for (output, joint) in self.output.iter_mut().zip(joints) {
@@ -103,11 +116,16 @@ impl ActionDecoder {
             };
             *output = measured.position;
         }
+        // Targets move on from where the joints are.
+        if matches!(self.mode, Mode::Position { .. }) {
+            self.previous.copy_from_slice(&self.output);
+        }
         Ok(())
     }
 
-    /// Computes the command of this tick: joint targets in the order of `action.joints`, rad or m,
-    /// or velocities in the order of `action.axes`, m/s or rad/s. Real-time safe unless it fails.
+    /// Computes the command of this tick: joint targets in the order of `action.joints` (rad, m, rad/s,
+    /// m/s, N·m or N), or velocities in the order of `action.axes` (m/s or rad/s). Real-time safe unless
+    /// it fails.
     ///
     /// # Panics
     /// If `raw` is not as wide as the action.
@@ -133,23 +151,29 @@ impl ActionDecoder {
             }
         }
         for (i, raw) in raw.iter().enumerate() {
-            let change = (self.wanted(i, *raw) - self.previous[i]) * share;
+            // Written so that without a limit the target is what the network says, to the last bit.
+            let wanted = self.wanted(i, *raw);
+            if self.slew[i].is_infinite() && self.lag == 0.0 {
+                self.previous[i] = wanted;
+            }
+            let change = (wanted - self.previous[i]) * share * (1.0 - self.lag);
             let value = self.previous[i] + change.clamp(-self.slew[i], self.slew[i]);
             self.previous[i] = value;
+            self.clipped[i] = (f64::from(*raw).clamp(self.clip[i][0], self.clip[i][1])) as f32;
             self.output[i] = match &self.mode {
-                Mode::Position { .. } | Mode::Twist { .. } => value,
                 Mode::Delta { joints, max_lead } => {
                     let measured = state.joints[joints[i]].position;
                     (self.output[i] + value).clamp(measured - max_lead, measured + max_lead)
                 }
+                _ => value,
             };
         }
         Ok(&self.output)
     }
 
     fn wanted(&self, index: usize, raw: f32) -> f64 {
-        let clipped = f64::from(raw).clamp(self.clip[0], self.clip[1]);
-        clipped * self.scale[index] + self.offset[index]
+        let [low, high] = self.clip[index];
+        f64::from(raw).clamp(low, high) * self.scale[index] + self.offset[index]
     }
 
     /// The raw output that would be decoded to these changes, targets or velocities: what an expert
@@ -161,9 +185,17 @@ impl ActionDecoder {
         assert_eq!(wanted.len(), self.output.len(), "the action's width");
         assert_eq!(raw.len(), self.output.len(), "the action's width");
         for (i, (wanted, raw)) in wanted.iter().zip(raw).enumerate() {
-            let value = (wanted - self.offset[i]) / self.scale[i];
-            *raw = value.clamp(self.clip[0], self.clip[1]) as f32;
+            let value = match self.scale[i] {
+                0.0 => 0.0,
+                scale => (wanted - self.offset[i]) / scale,
+            };
+            *raw = value.clamp(self.clip[i][0], self.clip[i][1]) as f32;
         }
+    }
+
+    /// The raw output that was decoded last, after its clip; 0 after a reset.
+    pub fn clipped(&self) -> &[f32] {
+        &self.clipped
     }
 
     /// What was decoded last.
@@ -174,9 +206,32 @@ impl ActionDecoder {
     /// Puts what was decoded last into a command; what the policy does not command stays as it is.
     pub fn write(&self, command: &mut ActuatorCommand) {
         match &self.mode {
-            Mode::Position { joints } | Mode::Delta { joints, .. } => {
+            Mode::Position { joints, gains: Some(gains) } => {
+                for ((joint, target), (kp, kd)) in joints.iter().zip(&self.output).zip(gains) {
+                    command.joints[*joint] = JointCommand {
+                        position: *target,
+                        velocity: 0.0,
+                        effort: 0.0,
+                        kp: *kp,
+                        kd: *kd,
+                    };
+                }
+            }
+            Mode::Position { joints, gains: None } | Mode::Delta { joints, .. } => {
                 for (joint, target) in joints.iter().zip(&self.output) {
                     command.joints[*joint] = JointCommand::position(*target);
+                }
+            }
+            Mode::Velocity { joints } => {
+                for (joint, velocity) in joints.iter().zip(&self.output) {
+                    command.joints[*joint] =
+                        JointCommand { velocity: *velocity, ..JointCommand::UNUSED };
+                }
+            }
+            Mode::Effort { joints } => {
+                for (joint, effort) in joints.iter().zip(&self.output) {
+                    command.joints[*joint] =
+                        JointCommand { effort: *effort, ..JointCommand::UNUSED };
                 }
             }
             Mode::Twist { axes } => {
