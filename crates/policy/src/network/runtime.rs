@@ -6,7 +6,6 @@ use std::sync::OnceLock;
 use ort::environment::Environment;
 use ort::ep::{self, ExecutionProvider};
 use ort::session::Session;
-use ort::session::builder::SessionBuilder;
 
 use crate::PolicyError;
 use crate::manifest::Provider;
