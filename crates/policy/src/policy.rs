@@ -151,6 +151,33 @@ impl Policy {
         }
     }
 
+    /// One tick in which something else commands the joints: the policy remembers it as if it had given that
+    /// command itself, and can go on from there without a reset. The network is not run. Real-time safe
+    /// unless it fails.
+    ///
+    /// # Errors
+    /// [`PolicyError::ObservationStale`], [`PolicyError::NotFinite`] or [`PolicyError::WrongLayout`]: the tick is
+    /// then missing in its memory.
+    pub fn watch(
+        &mut self,
+        state: &RobotState,
+        commands: &CommandInputs,
+        command: &ActuatorCommand,
+    ) -> Result<(), PolicyError> {
+        let started = *self.started.get_or_insert(state.stamp);
+        self.program.observe(&Observed {
+            state,
+            commands,
+            last_action: &self.last_action,
+            last_clipped: self.decoder.clipped(),
+            references: &self.references,
+            time_s: state.stamp.since(started).as_secs_f64(),
+            runs: false,
+        })?;
+        self.decoder.follow(command, &mut self.last_action);
+        Ok(())
+    }
+
     fn may_repeat(&self, error: &PolicyError, now: Time) -> bool {
         let OnFault::Repeat { for_s } = self.manifest.on_fault else { return false };
         let within = |at| now.since(at) <= Duration::from_secs_f64(for_s);

@@ -193,6 +193,39 @@ impl ActionDecoder {
         }
     }
 
+    /// Takes what something else commanded for its own last output, as far as it commanded the same things;
+    /// `raw` becomes what would have been decoded to it. Real-time safe.
+    pub fn follow(&mut self, command: &ActuatorCommand, raw: &mut [f32]) {
+        for (i, raw) in raw.iter_mut().enumerate() {
+            let given = match &self.mode {
+                Mode::Position { joints, .. } | Mode::Delta { joints, .. } => {
+                    command.joints[joints[i]].position
+                }
+                Mode::Velocity { joints } => command.joints[joints[i]].velocity,
+                Mode::Effort { joints } => command.joints[joints[i]].effort,
+                Mode::Twist { axes } => command.base.map_or(f64::NAN, |base| match axes[i] {
+                    BaseAxis::LinearX => base.linear_x,
+                    BaseAxis::LinearY => base.linear_y,
+                    BaseAxis::AngularZ => base.angular_z,
+                }),
+            };
+            if !given.is_finite() {
+                continue;
+            }
+            let wanted = match self.mode {
+                Mode::Delta { .. } => given - self.output[i],
+                _ => given,
+            };
+            self.output[i] = given;
+            self.previous[i] = wanted;
+            if self.scale[i] != 0.0 {
+                *raw = ((wanted - self.offset[i]) / self.scale[i]) as f32;
+                let [low, high] = self.clip[i];
+                self.clipped[i] = f64::from(*raw).clamp(low, high) as f32;
+            }
+        }
+    }
+
     /// The raw output that was decoded last, after its clip; 0 after a reset.
     pub fn clipped(&self) -> &[f32] {
         &self.clipped
