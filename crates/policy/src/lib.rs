@@ -46,8 +46,8 @@ pub use manifest::{
     InputSpec, Layering, ModelFile, Normalisation, OnFault, Order, PerElement, PolicyManifest,
     Provider, Resize, Rollout, RolloutImu, RolloutTick, Source, Splice, Start, TermSpec,
 };
-pub use network::library_path;
+pub use network::{RawRun, RunOn, library_path};
 pub use observe::{
     CommandInputs, GoalInBase, ObservationProgram, Observed, ToolError, goal_in_base, tool_error,
 };
-pub use policy::Policy;
+pub use policy::{Policy, StageTimes, processor_time};

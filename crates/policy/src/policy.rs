@@ -1,12 +1,12 @@
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use sinew_types::{ActuatorCommand, Layout, RobotState, Time};
 
 use crate::act::ChunkQueue;
 use crate::manifest::OnFault;
-use crate::network::Network;
+use crate::network::{Network, RunOn};
 use crate::observe::Observed;
 use crate::{
     ActionDecoder, CommandInputs, Latency, ObservationProgram, PolicyError, PolicyManifest,
@@ -30,6 +30,19 @@ pub struct Policy {
     last_good: Option<Time>,
     repeated: u64,
     latency: Latency,
+    clock: fn() -> Duration,
+    stages: StageTimes,
+}
+
+/// Time that the stages of one tick took, on the clock of [`Policy::time_by`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StageTimes {
+    /// Building the observation.
+    pub observe: Duration,
+    /// Inside ONNX Runtime, and to and from its tensors.
+    pub run: Duration,
+    /// From the network's output to the command.
+    pub decode: Duration,
 }
 
 impl Policy {
@@ -43,8 +56,22 @@ impl Policy {
     pub fn load(manifest: impl AsRef<Path>, layout: &Layout) -> Result<Self, PolicyError> {
         let path = manifest.as_ref();
         let manifest = PolicyManifest::load(path)?;
-        let folder = path.parent().unwrap_or_else(|| Path::new("."));
-        let mut policy = Self::unchecked(manifest, folder, layout)?;
+        let run_on = RunOn::one_thread(manifest.model.provider);
+        Self::load_on(manifest, path.parent().unwrap_or_else(|| Path::new(".")), layout, run_on)
+    }
+
+    /// The same for a manifest in memory whose files lie in `folder`, on something else than the manifest says.
+    ///
+    /// # Errors
+    /// As [`Policy::load`].
+    pub fn load_on(
+        manifest: PolicyManifest,
+        folder: &Path,
+        layout: &Layout,
+        run_on: RunOn,
+    ) -> Result<Self, PolicyError> {
+        manifest.check()?;
+        let mut policy = Self::unchecked(manifest, folder, layout, run_on)?;
         policy.warm_up()?;
         policy.check_golden(folder, layout)?;
         policy.latency = Latency::default();
@@ -56,10 +83,11 @@ impl Policy {
         manifest: PolicyManifest,
         folder: &Path,
         layout: &Layout,
+        run_on: RunOn,
     ) -> Result<Self, PolicyError> {
         let program = ObservationProgram::compile(&manifest, layout)?;
         let decoder = ActionDecoder::compile(&manifest, layout)?;
-        let network = Network::load(&manifest, folder, program.references())?;
+        let network = Network::load(&manifest, folder, program.references(), run_on)?;
         let width = manifest.action_width();
         Ok(Self {
             references: program.references().iter().map(|(_, n)| vec![0.0; *n]).collect(),
@@ -73,6 +101,8 @@ impl Policy {
             last_good: None,
             repeated: 0,
             latency: Latency::default(),
+            clock: monotonic,
+            stages: StageTimes::default(),
         })
     }
 
@@ -189,7 +219,7 @@ impl Policy {
         state: &RobotState,
         commands: &CommandInputs,
     ) -> Result<(), PolicyError> {
-        let begun = Instant::now();
+        let begun = (self.clock)();
         let started = *self.started.get_or_insert(state.stamp);
         let runs = self.chunks.as_ref().is_none_or(ChunkQueue::wants_chunk);
         self.program.observe(&Observed {
@@ -206,12 +236,12 @@ impl Policy {
                 self.network.write(input, values);
             }
         }
-        let observed = Instant::now();
+        let observed = (self.clock)();
         if runs {
             self.network.run()?;
             self.network.references(&mut self.references);
         }
-        let ran = Instant::now();
+        let ran = (self.clock)();
         match &mut self.chunks {
             None => {
                 self.decoder.decode(self.network.action(), state)?;
@@ -226,11 +256,16 @@ impl Policy {
                 self.decoder.decode(&self.last_action, state)?;
             }
         }
-        self.latency.observe.record(observed - begun);
+        self.stages = StageTimes {
+            observe: observed.saturating_sub(begun),
+            run: ran.saturating_sub(observed),
+            decode: (self.clock)().saturating_sub(ran),
+        };
+        self.latency.observe.record(self.stages.observe);
         if runs {
-            self.latency.run.record(ran - observed);
+            self.latency.run.record(self.stages.run);
         }
-        self.latency.decode.record(ran.elapsed());
+        self.latency.decode.record(self.stages.decode);
         Ok(())
     }
 
@@ -254,6 +289,16 @@ impl Policy {
     /// values stood in.
     pub fn degraded(&self) -> (u64, u64) {
         (self.repeated, self.program.kept())
+    }
+
+    /// What the stages of the last good step took.
+    pub fn stages(&self) -> StageTimes {
+        self.stages
+    }
+
+    /// Times stages by another clock than the monotonic one, such as [`processor_time`].
+    pub fn time_by(&mut self, clock: fn() -> Duration) {
+        self.clock = clock;
     }
 
     /// Time spent in each stage since it was loaded.
@@ -333,8 +378,16 @@ pub(crate) fn difference(
     })
 }
 
-/// Of this thread: other programs do not add to it.
-fn processor_time() -> Duration {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
+/// Processor time of this thread: other programs do not add to it.
+pub fn processor_time() -> Duration {
+    elapsed(ClockId::ThreadCPUTime)
+}
+
+fn monotonic() -> Duration {
+    elapsed(ClockId::Monotonic)
+}
+
+fn elapsed(clock: ClockId) -> Duration {
+    let now = clock_gettime(clock);
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
 }

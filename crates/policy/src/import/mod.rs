@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::manifest::{Budget, Golden, GoldenCase, InputSpec, PolicyManifest};
-use crate::network::{Network, sha256};
+use crate::network::{Network, RunOn, sha256};
 use crate::{PolicyError, manifest};
 
 pub use deploy::import_deploy;
@@ -115,7 +115,8 @@ fn golden_case(manifest: &PolicyManifest, folder: &Path) -> Result<GoldenCase, P
         .filter(|(_, term)| term.source == manifest::Source::Reference)
         .map(|(_, term)| (term.name.clone().unwrap_or_default(), term.width()))
         .collect();
-    let mut network = Network::load(manifest, folder, &references)?;
+    let mut network =
+        Network::load(manifest, folder, &references, RunOn::one_thread(manifest::Provider::Cpu))?;
     let mut inputs = std::collections::BTreeMap::new();
     for (index, input) in manifest.inputs.iter().enumerate() {
         let width = network.width(index);

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use ort::value::ValueType;
 
-use super::runtime;
+use super::{RunOn, runtime};
 use crate::PolicyError;
 use crate::manifest::Provider;
 
@@ -26,8 +26,9 @@ impl Graph {
             source,
         };
         let environment = runtime::environment()?;
-        let session = runtime::session(environment, Provider::Cpu, bytes, Path::new("."))
-            .map_err(|error| error.of_policy(id))?;
+        let session =
+            runtime::session(environment, RunOn::one_thread(Provider::Cpu), bytes, Path::new("."))
+                .map_err(|error| error.of_policy(id))?;
         let shape = |dtype: &ValueType| match dtype {
             ValueType::Tensor { shape, .. } => shape.iter().copied().collect(),
             _ => Vec::new(),

@@ -1,5 +1,6 @@
 mod graph;
 mod io;
+mod raw;
 mod runtime;
 
 use std::path::Path;
@@ -13,7 +14,8 @@ use crate::{PolicyError, PolicyManifest};
 use io::{Expected, InputTensor, OutputTensor};
 
 pub(crate) use graph::Graph;
-pub use runtime::library_path;
+pub use raw::RawRun;
+pub use runtime::{RunOn, library_path};
 
 /// An ONNX session whose inputs and outputs are allocated once.
 ///
@@ -53,13 +55,14 @@ impl Network {
         manifest: &PolicyManifest,
         folder: &Path,
         references: &[(String, usize)],
+        run_on: RunOn,
     ) -> Result<Self, PolicyError> {
         let policy = manifest.id.clone();
         let model = &manifest.model;
         let bytes = read_hashed(&policy, &folder.join(&model.file), &model.sha256)?;
         let fail = |doing, source| PolicyError::Onnx { policy: policy.clone(), doing, source };
         let environment = runtime::environment()?;
-        let session = runtime::session(environment, model.provider, &bytes, folder)
+        let session = runtime::session(environment, run_on, &bytes, folder)
             .map_err(|error| error.of_policy(&policy))?;
 
         let graph: Vec<_> = session.inputs().iter().collect();
@@ -250,8 +253,9 @@ fn start_of(
         doing: "run the start model",
         source,
     };
-    let mut session = runtime::session(environment, Provider::Cpu, bytes, Path::new("."))
-        .map_err(|error| error.of_policy(policy))?;
+    let mut session =
+        runtime::session(environment, RunOn::one_thread(Provider::Cpu), bytes, Path::new("."))
+            .map_err(|error| error.of_policy(policy))?;
     let known = session.inputs().iter().map(|input| input.name());
     io::check_names(policy, "inputs of the start model", &[], known)?;
     let outputs = session.run(ort::session::SessionInputs::<0>::ValueArray([])).map_err(fail)?;

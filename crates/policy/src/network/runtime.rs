@@ -62,6 +62,22 @@ fn build(path: &Path) -> Result<Environment, PolicyError> {
         .map_err(|error| unusable(error.to_string()))
 }
 
+/// What a network is run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunOn {
+    /// The provider.
+    pub provider: Provider,
+    /// Threads of one run, 1 or more.
+    pub threads: usize,
+}
+
+impl RunOn {
+    /// One thread: what a policy is run on unless something else is asked for.
+    pub const fn one_thread(provider: Provider) -> Self {
+        Self { provider, threads: 1 }
+    }
+}
+
 /// Why a session cannot be had.
 pub(super) enum SessionError {
     /// The provider is not there.
@@ -88,16 +104,17 @@ impl From<ort::Error> for SessionError {
     }
 }
 
-/// A session on exactly this provider. One thread and no spinning: a policy shares its core with the
-/// control loop.
+/// A session on exactly this provider, which does not spin: a policy shares its cores with the control
+/// loop.
 pub(super) fn session(
     environment: &Environment,
-    provider: Provider,
+    options: RunOn,
     bytes: &[u8],
     cache: &Path,
 ) -> Result<Session, SessionError> {
+    let RunOn { provider, threads } = options;
     let mut builder = Session::builder(environment)?
-        .with_intra_threads(1)
+        .with_intra_threads(threads)
         .map_err(ort::Error::from)?
         .with_inter_threads(1)
         .map_err(ort::Error::from)?
