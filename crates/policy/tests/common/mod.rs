@@ -87,6 +87,53 @@ impl Net {
     }
 }
 
+/// A graph in which each output is the identity of an input or of an initializer, all f32.
+pub(crate) struct Copies<'a> {
+    /// Name and shape.
+    pub(crate) inputs: &'a [(&'a str, &'a [u64])],
+    /// Name, shape and values.
+    pub(crate) initializers: &'a [(&'a str, &'a [u64], &'a [f32])],
+    /// Name, shape, and what it copies.
+    pub(crate) outputs: &'a [(&'a str, &'a [u64], &'a str)],
+    /// `metadata_props`.
+    pub(crate) metadata: &'a [(&'a str, &'a str)],
+}
+
+impl Copies<'_> {
+    pub(crate) fn onnx(&self) -> Vec<u8> {
+        let info = |name: &str, shape: &[u64]| {
+            let dims: Vec<u8> = shape.iter().flat_map(|n| bytes(1, &number(1, *n))).collect();
+            let tensor = [number(1, 1), bytes(2, &dims)].concat();
+            [bytes(1, name.as_bytes()), bytes(2, &bytes(1, &tensor))].concat()
+        };
+        let mut graph = Vec::new();
+        for (output, _, from) in self.outputs {
+            let node =
+                [bytes(1, from.as_bytes()), bytes(2, output.as_bytes()), bytes(4, b"Identity")];
+            graph.extend(bytes(1, &node.concat()));
+        }
+        graph.extend(bytes(2, b"copies"));
+        for (name, shape, values) in self.initializers {
+            let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let dims: Vec<u8> = shape.iter().flat_map(|n| number(1, *n)).collect();
+            let tensor = [dims, number(2, 1), bytes(8, name.as_bytes()), bytes(9, &raw)];
+            graph.extend(bytes(5, &tensor.concat()));
+        }
+        for (name, shape) in self.inputs {
+            graph.extend(bytes(11, &info(name, shape)));
+        }
+        for (name, shape, _) in self.outputs {
+            graph.extend(bytes(12, &info(name, shape)));
+        }
+        let mut model = [number(1, 8), bytes(7, &graph), bytes(8, &number(2, 13))].concat();
+        for (key, value) in self.metadata {
+            let pair = [bytes(1, key.as_bytes()), bytes(2, value.as_bytes())].concat();
+            model.extend(bytes(14, &pair));
+        }
+        model
+    }
+}
+
 /// Two joints and a base.
 pub(crate) fn layout() -> Layout {
     let joints = ["left_wheel", "shoulder", "elbow"].map(String::from).to_vec();
