@@ -30,6 +30,7 @@
 
 mod act;
 mod error;
+mod host;
 pub mod import;
 mod latency;
 mod manifest;
@@ -40,11 +41,13 @@ mod rollout;
 
 pub use act::{ActionDecoder, ChunkQueue};
 pub use error::PolicyError;
+pub use host::{PolicyHost, PolicyLoader};
 pub use latency::{Histogram, Latency};
 pub use manifest::{
     ActionSpec, BaseAxis, Budget, ChunkSpec, Clip, Fill, Gains, Golden, GoldenCase, History,
     InputSpec, Layering, ModelFile, Normalisation, OnFault, Order, PerElement, PolicyManifest,
-    Provider, Resize, Rollout, RolloutImu, RolloutTick, Source, Splice, Start, TermSpec,
+    Provider, Resize, Rollout, RolloutImage, RolloutImu, RolloutTick, Source, Splice, Start,
+    TermSpec,
 };
 pub use network::{RawRun, RunOn, library_path};
 pub use observe::{

@@ -26,6 +26,9 @@ impl Policy {
             for (name, values) in &tick.commands {
                 commands.set(name, values, state.stamp)?;
             }
+            for (camera, image) in &tick.images {
+                commands.set_image(camera, image.width, image.height, &image.rgb, state.stamp)?;
+            }
             if number == 0 {
                 self.reset(&state)?;
             }

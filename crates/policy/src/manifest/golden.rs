@@ -59,6 +59,8 @@ pub struct RolloutTick {
     pub base_linear_velocity: Option<[f64; 3]>,
     /// What the caller gives, by name.
     pub commands: BTreeMap<String, Vec<f64>>,
+    /// Pictures by camera.
+    pub images: BTreeMap<String, RolloutImage>,
     /// What goes into the graph, by name of the input.
     pub inputs: BTreeMap<String, Vec<f32>>,
     /// The network's output: the action of this tick, before clip, scale and offset.
@@ -77,4 +79,16 @@ pub struct RolloutImu {
     pub angular_velocity: [f64; 3],
     /// m/s² in the sensor's frame.
     pub linear_acceleration: [f64; 3],
+}
+
+/// A picture.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RolloutImage {
+    /// Pixels.
+    pub width: usize,
+    /// Pixels.
+    pub height: usize,
+    /// Red, green and blue of each pixel, row by row.
+    pub rgb: Vec<u8>,
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::PolicyError;
 
 pub use action::{ActionSpec, BaseAxis, ChunkSpec, Gains, OnFault, Splice};
-pub use golden::{Golden, GoldenCase, Rollout, RolloutImu, RolloutTick};
+pub use golden::{Golden, GoldenCase, Rollout, RolloutImage, RolloutImu, RolloutTick};
 pub use input::{Fill, History, InputSpec, Layering, Normalisation, Order, Resize, Start};
 pub use term::{Clip, PerElement, Source, TermSpec};
 

@@ -108,6 +108,19 @@ impl CommandInputs {
         self.cameras.iter().map(|camera| camera.name.as_str())
     }
 
+    /// Takes over what another policy was given under the same names.
+    pub(crate) fn take_from(&mut self, other: &Self) {
+        for slot in &mut self.slots {
+            let same = other.slots.iter().find(|theirs| {
+                theirs.name == slot.name && theirs.values.len() == slot.values.len()
+            });
+            if let Some(same) = same {
+                slot.values.copy_from_slice(&same.values);
+                slot.stamp = same.stamp;
+            }
+        }
+    }
+
     /// Forgets all values, so that a new episode cannot run on those of the last.
     pub fn clear(&mut self) {
         for slot in &mut self.slots {

@@ -1,6 +1,5 @@
 //! Policies of other projects, imported and run through the whole loop against what those projects' own code
 //! made of the same inputs.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,12 +1,9 @@
 //! What is refused of other projects' files, and that each refusal names the field and what is allowed.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use common::Copies;
+use crate::common::Copies;
 use sinew_policy::import::{
     ImportError, Imported, LerobotOptions, import_deploy, import_kinfer, import_lerobot,
     import_motion, import_rl_sar,
@@ -75,12 +72,12 @@ observations:
 /// Linear, from a history of two frames of ten values to two actions.
 fn deploy(text: &str) -> Result<Imported, ImportError> {
     let folder = tempfile::tempdir().unwrap();
-    let net = common::Net {
+    let net = crate::common::Net {
         input: "obs",
         output: "actions",
         inputs: 20,
         weights: (0..40).map(|i| i as f32 * 0.01).collect(),
-        ..common::Net::default()
+        ..crate::common::Net::default()
     };
     std::fs::write(folder.path().join("policy.onnx"), net.onnx()).unwrap();
     let path = folder.path().join("deploy.yaml");
@@ -355,12 +352,12 @@ fn rl_sar(base: &str, config: &str) -> Result<Imported, ImportError> {
     let folder = tempfile::tempdir().unwrap();
     let walk = folder.path().join("walk");
     std::fs::create_dir(&walk).unwrap();
-    let net = common::Net {
+    let net = crate::common::Net {
         input: "obs",
         output: "actions",
         inputs: 12,
         weights: vec![0.1; 24],
-        ..common::Net::default()
+        ..crate::common::Net::default()
     };
     std::fs::write(walk.join("policy.onnx"), net.onnx()).unwrap();
     std::fs::write(folder.path().join("base.yaml"), base).unwrap();

@@ -1,6 +1,6 @@
 //! A linear network written as ONNX by hand, and a manifest for it: small enough to break on purpose.
 
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, reason = "shared by two test programs")]
 
 use std::path::{Path, PathBuf};
 

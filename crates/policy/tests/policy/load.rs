@@ -1,10 +1,6 @@
 //! What is refused at load, and that each refusal names what is wrong and what is allowed.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::{MANIFEST, Net, layout, write};
+use crate::common::{MANIFEST, Net, layout, write};
 use sinew_policy::{Policy, PolicyError};
 
 fn load(net: &Net, manifest: &str) -> Result<Policy, PolicyError> {

@@ -1,10 +1,6 @@
 //! What a tick gives, and what it refuses.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::{MANIFEST, Net, layout, state, write};
+use crate::common::{MANIFEST, Net, layout, state, write};
 use sinew_policy::{CommandInputs, Policy, PolicyError};
 use sinew_types::{ActuatorCommand, ErrorCode, Time};
 
