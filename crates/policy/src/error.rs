@@ -170,6 +170,24 @@ pub enum PolicyError {
         /// What may be.
         allowed: String,
     },
+    /// No thread could be started.
+    #[error("policy `{policy}`: no thread for its network")]
+    Thread {
+        /// The policy's id.
+        policy: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The network in the background gave no action for longer than the last one may be held.
+    #[error(
+        "policy `{policy}`: its network is late: no action for more than {ticks} ticks in a row"
+    )]
+    Late {
+        /// The policy's id.
+        policy: String,
+        /// From the manifest.
+        ticks: usize,
+    },
     /// The state is of another robot than the policy was loaded for.
     #[error("policy `{policy}` was loaded for layout {expected:#x}, the state is of {actual:#x}")]
     WrongLayout {

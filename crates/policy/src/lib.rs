@@ -29,6 +29,7 @@
 //! ```
 
 mod act;
+mod background;
 mod error;
 mod host;
 pub mod import;
@@ -40,6 +41,7 @@ mod policy;
 mod rollout;
 
 pub use act::{ActionDecoder, ChunkQueue};
+pub use background::{BackgroundPolicy, BeforeRun};
 pub use error::PolicyError;
 pub use host::{PolicyHost, PolicyLoader};
 pub use latency::{Histogram, Latency};

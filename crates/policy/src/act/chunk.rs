@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     fn queue(length: usize, execute: usize, splice: Splice) -> ChunkQueue {
-        ChunkQueue::new(ChunkSpec { length, execute, splice }, 1)
+        ChunkQueue::new(ChunkSpec { length, execute, splice, hold_ticks: 0 }, 1)
     }
 
     #[test]

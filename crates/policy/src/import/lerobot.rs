@@ -14,6 +14,9 @@ use crate::manifest::{
 };
 use crate::network::Graph;
 
+/// Ticks for which an action may be held when the network is late, where the files say nothing about it.
+const HOLD_TICKS: usize = 5;
+
 /// What a LeRobot checkpoint does not say.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LerobotOptions {
@@ -115,6 +118,7 @@ pub fn import_lerobot(
         format!("rate_hz: {}: the checkpoint does not say it", options.rate_hz),
         format!("max_age_s: {} s, 2.5 ticks", assumed_age_s(options.rate_hz)),
         "on_fault: end".to_owned(),
+        format!("chunk.hold_ticks: {HOLD_TICKS}, where the network runs in the background"),
     ];
     let mut inputs = Vec::new();
     for (key, feature) in &config.input_features {
@@ -164,6 +168,7 @@ pub fn import_lerobot(
             length: config.chunk_size,
             execute: config.n_action_steps,
             splice,
+            hold_ticks: HOLD_TICKS,
         }),
         on_fault: OnFault::End,
         budget: assumed_budget(options.rate_hz),

@@ -159,6 +159,9 @@ pub struct ChunkSpec {
     pub execute: usize,
     /// How the actions of two chunks for the same tick become one.
     pub splice: Splice,
+    /// Where the network runs in the background and no action is left: ticks for which the last one may be
+    /// held in a row. Then the policy ends.
+    pub hold_ticks: usize,
 }
 
 /// How the actions of several chunks for the same tick become one.

@@ -309,12 +309,15 @@ impl PolicyManifest {
     }
 
     fn check_chunk(&self, chunk: ChunkSpec) -> Result<(), PolicyError> {
-        let ChunkSpec { length, execute, splice } = chunk;
+        let ChunkSpec { length, execute, splice, hold_ticks } = chunk;
         if !(2..=1024).contains(&length) {
             return Err(self.field_error("chunk.length", length, "2 to 1024"));
         }
         if !(1..=length).contains(&execute) {
             return Err(self.field_error("chunk.execute", execute, format!("1 to {length}")));
+        }
+        if hold_ticks > 1000 {
+            return Err(self.field_error("chunk.hold_ticks", hold_ticks, "0 to 1000"));
         }
         let share = |value: f64| (0.0..=1.0).contains(&value);
         match splice {

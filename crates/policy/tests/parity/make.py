@@ -154,7 +154,8 @@ class Case:
         }
         if self.chunk:
             length = action.shape[0]
-            manifest["chunk"] = {"length": length, "execute": self.chunk, "splice": "latest"}
+            manifest["chunk"] = {"length": length, "execute": self.chunk, "splice": "latest",
+                                 "hold_ticks": 5}
         # JSON is YAML.
         (folder / f"{self.id}.policy.yaml").write_text(json.dumps(manifest, indent=1))
 

@@ -2,6 +2,7 @@
 //! numbers are those of Python's onnxruntime.
 #![allow(clippy::unwrap_used)]
 
+mod background;
 mod common;
 mod foreign;
 mod host;

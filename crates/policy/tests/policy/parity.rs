@@ -6,13 +6,13 @@ use std::process::Command;
 use sinew_policy::{Policy, PolicyError, PolicyManifest, Provider, RunOn};
 use sinew_types::{GroupKind, Layout};
 
-fn layout() -> Layout {
+pub(crate) fn layout() -> Layout {
     let joints: Vec<_> = (0..6).map(|index| format!("joint_{index}")).collect();
     Layout::new(joints.clone(), vec![("arm".to_owned(), GroupKind::Joints, joints)]).unwrap()
 }
 
 /// The networks; none where there is no Python for tests.
-fn made() -> Option<tempfile::TempDir> {
+pub(crate) fn made() -> Option<tempfile::TempDir> {
     let Some(python) = std::env::var_os("SINEW_TEST_PYTHON") else {
         assert!(std::env::var_os("CI").is_none(), "SINEW_TEST_PYTHON is not set");
         eprintln!("skipped: SINEW_TEST_PYTHON is not set; `cargo xtask test` sets it");
