@@ -53,7 +53,9 @@ struct Run {
 /// 200 ticks of the same inputs. The network answers after a number of ticks that does not depend on this machine.
 fn run(manifest: &std::path::Path, slow_ticks: u64) -> Run {
     let (permits, wait) = channel::<()>();
-    let before_run = Box::new(move || drop(wait.recv()));
+    let before_run = Box::new(move || {
+        let _ = wait.recv();
+    });
     let layout: Layout = layout();
     let mut policy = BackgroundPolicy::load(manifest, &layout, Some(before_run)).unwrap();
     let mut inputs = policy.command_inputs();

@@ -207,6 +207,7 @@ fn motion_tracking_policies_of_whole_body_tracking_and_mjlab() {
                 inputs: BTreeMap::from([("obs".into(), floats(&step["obs"]))]),
                 action: floats(&step["outputs"]["actions"]),
                 target: numbers(&step["joint_target"]),
+                ..RolloutTick::default()
             }
         };
         let rollout = Rollout {
