@@ -104,7 +104,8 @@ pub enum PolicyError {
     },
     /// The policy gives something else than when it was exported.
     #[error(
-        "policy `{policy}`: golden {what}[{index}] is {actual}, expected {expected} within {tolerance}"
+        "policy `{policy}`: golden {what}[{index}] is {}, expected {} within {tolerance}",
+        *.actual as f32, *.expected as f32
     )]
     Golden {
         /// The policy's id.

@@ -88,8 +88,18 @@ impl PolicyHost {
         self.swaps
     }
 
-    /// One tick: takes the orders that wait, runs the policy, and puts its command into `out`; whether one runs.
-    /// Real-time safe unless it fails.
+    /// Takes the orders that wait: what is to be done first in a tick. `last` is what was commanded last, from
+    /// where a new policy goes on. Real-time safe.
+    pub fn take_orders(&mut self, last: &ActuatorCommand) {
+        while let Ok(order) = self.orders.pop() {
+            match order {
+                Order::Stop => self.retire(),
+                Order::Swap(next) => self.swap(next, last),
+            }
+        }
+    }
+
+    /// Runs the policy, and puts its command into `out`; whether one runs. Real-time safe unless it fails.
     ///
     /// # Errors
     /// Those of [`Policy::step`] and, in the first tick of a policy, of [`Policy::reset`].
@@ -98,12 +108,6 @@ impl PolicyHost {
         state: &RobotState,
         out: &mut ActuatorCommand,
     ) -> Result<bool, PolicyError> {
-        while let Ok(order) = self.orders.pop() {
-            match order {
-                Order::Stop => self.retire(),
-                Order::Swap(next) => self.swap(next, out),
-            }
-        }
         let blend = self.blend;
         let Some(running) = &mut self.current else { return Ok(false) };
         let since = match running.since {

@@ -66,8 +66,8 @@ pub fn import_deploy(
 ) -> Result<Imported, ImportError> {
     let file = In(path.to_owned());
     let text = read_text(path)?;
-    let deploy: Deploy =
-        serde_saphyr::from_str(&without_python(&text)).map_err(|e| file.parse(e.to_string()))?;
+    let deploy: Deploy = serde_saphyr::from_str(&without_python(&file, &text)?)
+        .map_err(|e| file.parse(e.to_string()))?;
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let model = [folder.join("policy.onnx"), folder.join("../exported/policy.onnx")]
         .into_iter()
@@ -240,9 +240,16 @@ fn term_of(
     })
 }
 
-/// The text without the one Python object that unitree_rl_lab writes: a slice, which selects all joints.
-/// Any other tag is left for the YAML reader to refuse.
-fn without_python(text: &str) -> String {
-    text.replace("!!python/object/apply:builtins.slice [null, null, null]", "null")
-        .replace("!!python/object/apply:builtins.slice\n    - null\n    - null\n    - null", "null")
+/// The text without the one Python object that unitree_rl_lab writes: a slice, which selects all joints. No
+/// other is read.
+fn without_python(file: &In, text: &str) -> Result<String, ImportError> {
+    const SLICE: &str = "!!python/object/apply:builtins.slice";
+    let rest = text
+        .replace(&format!("{SLICE} [null, null, null]"), "null")
+        .replace(&format!("{SLICE}\n    - null\n    - null\n    - null"), "null");
+    match rest.split_whitespace().find(|word| word.contains("!python") || word.contains("python/"))
+    {
+        Some(tag) => Err(file.field("tag", tag, format!("{SLICE} [null, null, null]"))),
+        None => Ok(rest),
+    }
 }

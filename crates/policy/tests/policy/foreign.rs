@@ -144,7 +144,7 @@ fn a_wrong_deploy_yaml_is_refused() {
         (
             "!!python/object/apply:builtins.slice [null, null, null]",
             "!!python/object/apply:os.system [ls]",
-            &["deploy.yaml"],
+            &["tag", "python/object/apply:os.system", "builtins.slice"],
         ),
         ("joint_ids_map: [1, 0]\n", "", &["joint_ids_map", "missing"]),
         // One term less than the network takes.

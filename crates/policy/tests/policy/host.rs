@@ -39,6 +39,7 @@ impl Rig {
         let mut state = state();
         state.stamp = self.now;
         state.joints.iter_mut().for_each(|joint| joint.stamp = self.now);
+        self.host.take_orders(&self.command);
         if let Some(inputs) = self.host.inputs() {
             inputs.set("height", &[1.0], self.now)?;
         }
