@@ -177,7 +177,7 @@ impl BackgroundPolicy {
             return Ok(None);
         }
         let held = self.chunks.held();
-        self.last_action.copy_from_slice(self.chunks.next());
+        self.last_action.copy_from_slice(self.chunks.advance());
         let is_held = self.chunks.held() > held;
         self.held_in_a_row = if is_held { self.held_in_a_row + 1 } else { 0 };
         let most = self.manifest.chunk.map_or(0, |chunk| chunk.hold_ticks);

@@ -251,7 +251,7 @@ impl Policy {
                 if runs {
                     chunks.take(self.network.action(), chunks.tick());
                 }
-                let action = chunks.next();
+                let action = chunks.advance();
                 self.last_action.copy_from_slice(action);
                 self.decoder.decode(&self.last_action, state)?;
             }
@@ -365,6 +365,12 @@ impl Policy {
     }
 }
 
+/// Whether a number differs by more than the tolerance; NaN does.
+pub(crate) fn is_off(expected: f64, actual: f64, tolerance: f64) -> bool {
+    let difference = (expected - actual).abs();
+    difference.is_nan() || difference > tolerance
+}
+
 /// The first element that differs by more than the tolerance.
 pub(crate) fn difference(
     expected: &[f32],
@@ -373,8 +379,7 @@ pub(crate) fn difference(
 ) -> Option<(usize, f64, f64)> {
     let pairs = expected.iter().zip(actual).map(|(e, a)| (f64::from(*e), f64::from(*a)));
     pairs.enumerate().find_map(|(index, (expected, actual))| {
-        let differs = !((expected - actual).abs() <= tolerance);
-        differs.then_some((index, expected, actual))
+        is_off(expected, actual, tolerance).then_some((index, expected, actual))
     })
 }
 

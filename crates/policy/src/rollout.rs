@@ -5,7 +5,7 @@ use nalgebra::{Isometry3, Quaternion, UnitQuaternion, Vector3};
 use sinew_types::{BaseState, ImuState, Layout, RobotState, Time};
 
 use crate::manifest::{Rollout, RolloutTick};
-use crate::policy::difference;
+use crate::policy::{difference, is_off};
 use crate::{Policy, PolicyError};
 
 impl Policy {
@@ -42,7 +42,7 @@ impl Policy {
             self.compare(&format!("{at}, action"), &tick.action, raw, rollout.action_tolerance)?;
             let tolerance = rollout.target_tolerance;
             for (index, (expected, actual)) in tick.target.iter().zip(&target).enumerate() {
-                if !((expected - actual).abs() <= tolerance) {
+                if is_off(*expected, *actual, tolerance) {
                     return Err(PolicyError::Golden {
                         policy: self.manifest().id.clone(),
                         what: format!("{at}, target"),

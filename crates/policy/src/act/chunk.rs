@@ -129,7 +129,7 @@ impl ChunkQueue {
 
     /// The action of this tick; the next call is for the next tick. Where no action is left, the last one is
     /// held. Real-time safe.
-    pub fn next(&mut self) -> &[f32] {
+    pub fn advance(&mut self) -> &[f32] {
         if self.rows.is_empty() {
             self.held += 1;
         } else {
@@ -165,7 +165,7 @@ mod tests {
                 let first = f32::from(tick) * 10.0;
                 queue.take(&[first, first + 1.0, first + 2.0, first + 3.0], queue.tick());
             }
-            given.push(queue.next()[0]);
+            given.push(queue.advance()[0]);
         }
         assert_eq!(asked, [0, 3, 6]);
         assert_eq!(given, [0., 1., 2., 30., 31., 32., 60.]);
@@ -175,15 +175,15 @@ mod tests {
     fn actions_for_ticks_that_have_passed_are_dropped_and_the_last_is_held() {
         let mut queue = queue(4, 4, Splice::Latest);
         queue.take(&[1., 2., 3., 4.], 0);
-        let first: Vec<_> = (0..6).map(|_| queue.next()[0]).collect();
+        let first: Vec<_> = (0..6).map(|_| queue.advance()[0]).collect();
         assert_eq!(first, [1., 2., 3., 4., 4., 4.]);
         assert_eq!(queue.held(), 2);
         // Computed from tick 4, and two ticks late.
         queue.take(&[5., 6., 7., 8.], 4);
-        assert_eq!([queue.next()[0], queue.next()[0]], [7., 8.]);
+        assert_eq!([queue.advance()[0], queue.advance()[0]], [7., 8.]);
         assert_eq!(queue.tick(), 8);
         queue.reset();
-        assert_eq!((queue.tick(), queue.next()[0]), (0, 0.0));
+        assert_eq!((queue.tick(), queue.advance()[0]), (0, 0.0));
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
         for (chunk, expected) in chunks.iter().zip(expected) {
             assert!(queue.wants_chunk());
             queue.take(chunk, queue.tick());
-            let given = f64::from(queue.next()[0]);
+            let given = f64::from(queue.advance()[0]);
             assert!((given - expected).abs() < 1e-4, "{given} {expected}");
         }
     }
@@ -211,9 +211,9 @@ mod tests {
     fn a_prefix_goes_on_and_blends_over() {
         let mut queue = queue(6, 2, Splice::Prefix { keep: 1, blend: 1 });
         queue.take(&[0., 1., 2., 3., 4., 5.], 0);
-        assert_eq!([queue.next()[0], queue.next()[0]], [0., 1.]);
+        assert_eq!([queue.advance()[0], queue.advance()[0]], [0., 1.]);
         queue.take(&[12., 13., 14., 15., 16., 17.], 2);
-        let given: Vec<_> = (0..4).map(|_| queue.next()[0]).collect();
+        let given: Vec<_> = (0..4).map(|_| queue.advance()[0]).collect();
         assert_eq!(given, [2., 8., 14., 15.]);
     }
 
@@ -221,8 +221,8 @@ mod tests {
     fn a_weighted_splice_keeps_a_share_of_the_older_chunk() {
         let mut queue = queue(3, 1, Splice::Weighted { older: 0.25 });
         queue.take(&[0., 4., 8.], 0);
-        assert_eq!(queue.next()[0], 0.0);
+        assert_eq!(queue.advance()[0], 0.0);
         queue.take(&[8., 8., 8.], 1);
-        assert_eq!([queue.next()[0], queue.next()[0], queue.next()[0]], [7., 8., 8.]);
+        assert_eq!([queue.advance()[0], queue.advance()[0], queue.advance()[0]], [7., 8., 8.]);
     }
 }

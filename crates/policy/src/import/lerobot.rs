@@ -64,6 +64,13 @@ struct NormalizerConfig {
     norm_map: BTreeMap<String, String>,
 }
 
+/// The statistics that a mode uses: mean and standard deviation, or lower and upper end of a range.
+struct Statistics {
+    is_mean_std: bool,
+    first: Vec<f64>,
+    second: Vec<f64>,
+}
+
 /// How features are normalised: modes by type, statistics by feature and name.
 struct Normalizer {
     file: In,
@@ -288,7 +295,7 @@ impl Normalizer {
         key: &str,
         feature: &Feature,
         width: usize,
-    ) -> Result<Option<(bool, Vec<f64>, Vec<f64>)>, ImportError> {
+    ) -> Result<Option<Statistics>, ImportError> {
         let mode = self.modes.get(&feature.r#type).map_or("IDENTITY", String::as_str);
         let names = match mode {
             "IDENTITY" => return Ok(None),
@@ -316,7 +323,7 @@ impl Normalizer {
             Ok(values.clone())
         });
         let [first, second] = values;
-        Ok(Some((mode == "MEAN_STD", first?, second?)))
+        Ok(Some(Statistics { is_mean_std: mode == "MEAN_STD", first: first?, second: second? }))
     }
 
     /// From raw to what the network takes.
@@ -328,8 +335,12 @@ impl Normalizer {
     ) -> Result<Normalisation, ImportError> {
         Ok(match self.mode(key, feature, width)? {
             None => Normalisation::None,
-            Some((true, mean, std)) => Normalisation::MeanStd { mean, std, eps: self.eps },
-            Some((false, low, high)) => Normalisation::Range { low, high, eps: self.eps },
+            Some(Statistics { is_mean_std: true, first: mean, second: std }) => {
+                Normalisation::MeanStd { mean, std, eps: self.eps }
+            }
+            Some(Statistics { first: low, second: high, .. }) => {
+                Normalisation::Range { low, high, eps: self.eps }
+            }
         })
     }
 
@@ -338,8 +349,8 @@ impl Normalizer {
         let width: usize = feature.shape.iter().product();
         Ok(match self.mode(key, feature, width)? {
             None => (vec![1.0; width], vec![0.0; width]),
-            Some((true, mean, std)) => (std, mean),
-            Some((false, low, high)) => {
+            Some(Statistics { is_mean_std: true, first: mean, second: std }) => (std, mean),
+            Some(Statistics { first: low, second: high, .. }) => {
                 let halves: Vec<_> = low
                     .iter()
                     .zip(&high)

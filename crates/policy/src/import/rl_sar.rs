@@ -72,10 +72,11 @@ pub fn import_rl_sar(path: &Path, name: &str) -> Result<Imported, ImportError> {
     }
     let dt = need(&file, "dt", &config.dt, &base.dt)?;
     let decimation = need(&file, "decimation", &config.decimation, &base.decimation)?;
-    if !(dt * decimation > 0.0) {
-        return Err(file.field("dt * decimation", dt * decimation, "above 0"));
+    let period = dt * decimation;
+    if period.is_nan() || period <= 0.0 {
+        return Err(file.field("dt * decimation", period, "above 0"));
     }
-    let rate_hz = (1.0 / (dt * decimation) * 1e6).round() / 1e6;
+    let rate_hz = (1.0 / period * 1e6).round() / 1e6;
 
     let default = need(&file, "default_dof_pos", &config.default_dof_pos, &base.default_dof_pos)?;
     let list = |field: &str, values: &Option<Vec<f64>>| {

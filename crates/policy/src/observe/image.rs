@@ -145,6 +145,7 @@ fn planes(rgb: &[u8], channels: [(f64, f64); 3], out: &mut [f32]) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
