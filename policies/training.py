@@ -96,7 +96,8 @@ def export(model, manifest, rows, cases=6):
     with torch.no_grad():
         for row in rows[pick, :width]:
             action = model(torch.from_numpy(row[None]))[0].numpy()
-            lines += ["    - observation: " + numbers(row), "      action: " + numbers(action)]
+            lines += ["    - inputs:", "        observation: " + numbers(row)]
+            lines += ["      action: " + numbers(action)]
     manifest.write_text("\n".join(lines) + "\n")
     print(f"{onnx.relative_to(ROOT)}: {onnx.stat().st_size / 1000:.0f} kB, sha256 {digest[:12]}")
 

@@ -57,6 +57,8 @@ enum Command {
     Doctor(commands::doctor::DoctorArgs),
     /// Runs a logged run once more and compares the motion bit for bit.
     Replay(commands::replay::ReplayArgs),
+    /// Checks, imports and measures learned policies.
+    Policy(commands::policy::PolicyArgs),
     /// Finds servos, gives them addresses, calibrates arms that are built of them.
     Servo(commands::servo::ServoArgs),
 }
@@ -83,6 +85,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => commands::bench::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
+        Command::Policy(args) => commands::policy::run(&args),
         Command::Servo(args) => commands::servo::run(&args),
     };
     let exit = done.unwrap_or_else(|error| {

@@ -110,16 +110,25 @@ impl FallbackController for TwoWheelBalance {
     }
 }
 
-/// The controller that a robot file names, if it names one.
+/// The controller that a robot file names, if it names one of this crate.
 ///
 /// # Errors
-/// [`HardwareError::Group`] if the robot lacks what the controller needs.
+/// [`HardwareError::Group`] if the robot lacks what the controller needs, or the controller is a policy, which
+/// whoever has a policy runtime makes.
 pub fn fallback_of(
     model: &RobotModel,
 ) -> Result<Option<Box<dyn FallbackController>>, HardwareError> {
     Ok(match &model.config().fallback {
         Some(FallbackConfig::TwoWheelBalance(config)) => {
             Some(Box::new(TwoWheelBalance::new(config, model)?))
+        }
+        Some(FallbackConfig::Policy(policy)) => {
+            return Err(HardwareError::Group {
+                group: "fallback".to_owned(),
+                field: "policy",
+                actual: policy.manifest.display().to_string(),
+                allowed: "two_wheel_balance, where there is no policy runtime".to_owned(),
+            });
         }
         None => None,
     })

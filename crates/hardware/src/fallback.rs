@@ -6,6 +6,12 @@ use sinew_types::{ActuatorCommand, BaseTwist, RobotState, Time};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FallbackError {
+    /// It could not be computed.
+    #[error("it failed: {what}")]
+    Failed {
+        /// What.
+        what: &'static str,
+    },
     /// A sensor that it needs is not valid, or too old.
     #[error("the {sensor} is not valid")]
     Sensor {
@@ -35,6 +41,18 @@ pub trait FallbackController: Send {
     /// It takes over in this cycle, after `last` was given to the actuators in the cycle before: its
     /// output is to go on from there. Real-time safe.
     fn start(&mut self, now: Time, state: &RobotState, last: &ActuatorCommand);
+
+    /// One control cycle in which it is not asked, but others command `last`: a controller that remembers keeps
+    /// up with them, so that it can go on where they end. Real-time safe.
+    fn watch(
+        &mut self,
+        _now: Time,
+        _period: Duration,
+        _state: &RobotState,
+        _reference: BaseTwist,
+        _last: &ActuatorCommand,
+    ) {
+    }
 
     /// One control cycle: writes set-points of the groups that fall back to `out`, whose other parts
     /// are left alone. Real-time safe: no allocation, no lock, bounded time.

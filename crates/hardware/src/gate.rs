@@ -525,17 +525,19 @@ impl Gate {
             Directive::Stop { mode, trusted: true, .. } => self.groups[index].falls_back_in(mode),
             _ => false,
         });
-        let Some(fallback) = self.fallback.as_mut().filter(|_| is_needed) else {
+        let Some(fallback) = &mut self.fallback else { return };
+        // Of the cycle before: this cycle's comes after the controller that it is for.
+        let reference = last.base.unwrap_or_default();
+        let period = self.config.period;
+        if !is_needed {
             self.falls_back = false;
+            fallback.watch(now, period, state, reference, last);
             return;
-        };
+        }
         if !self.falls_back {
             fallback.start(now, state, last);
         }
         self.falls_back = true;
-        // Of the cycle before: this cycle's comes after the controller that it is for.
-        let reference = last.base.unwrap_or_default();
-        let period = self.config.period;
         let stepped = fallback.step(now, period, state, reference, &mut self.fallback_out);
         let is_whole = || {
             self.groups

@@ -12,6 +12,7 @@ pub mod launch;
 mod node;
 mod observer;
 mod planner_node;
+mod policy_fallback;
 mod provenance;
 mod robot_facts;
 mod skills_node;
@@ -28,6 +29,7 @@ pub use hardware_node::{
 };
 pub use node::{Node, NodeError, Progress};
 pub use planner_node::{PlannerNode, PlannerParameter, PlannerParameters};
+pub use policy_fallback::{PolicyFallback, fallback_of};
 pub use robot_facts::RobotFactsSource;
 pub use skills_node::{SkillsNode, SkillsParameters};
 pub use system::{Composed, NodeKind, compose, follow, run_node};

@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use sinew_types::ErrorCode;
 
+use crate::manifest::Provider;
+
 /// Why a policy was not loaded, or gave no command.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -87,31 +89,44 @@ pub enum PolicyError {
         /// Of the model.
         actual: String,
     },
-    /// The network answers a golden case other than when it was exported.
+    /// What the model is to be run on is not there.
     #[error(
-        "policy `{policy}`: golden case {case}, action[{index}] is {actual}, expected {expected} \
-         within {tolerance}"
+        "policy `{policy}`: model.provider {provider:?} is not there: {reason}; allowed: what the ONNX Runtime \
+         library was built for and finds its own libraries for, or cpu"
+    )]
+    ProviderMissing {
+        /// The policy's id.
+        policy: String,
+        /// From the manifest.
+        provider: Provider,
+        /// What ONNX Runtime says, with the library that it could not load.
+        reason: String,
+    },
+    /// The policy gives something else than when it was exported.
+    #[error(
+        "policy `{policy}`: golden {what}[{index}] is {}, expected {} within {tolerance}",
+        *.actual as f32, *.expected as f32
     )]
     Golden {
         /// The policy's id.
         policy: String,
-        /// Which case, from 0.
-        case: usize,
-        /// Which element of the action.
+        /// Case or tick, and what was compared.
+        what: String,
+        /// Which element.
         index: usize,
-        /// From the manifest.
-        expected: f32,
-        /// What the network gave.
-        actual: f32,
-        /// From the manifest.
-        tolerance: f32,
+        /// From the golden data.
+        expected: f64,
+        /// What the policy gave.
+        actual: f64,
+        /// From the golden data.
+        tolerance: f64,
     },
     /// A value that went in or came out is NaN or infinite.
     #[error("policy `{policy}`: {what} is {value}")]
     NotFinite {
         /// The policy's id.
         policy: String,
-        /// The observation term, or `action[i]`.
+        /// The observation term, or the output of the graph.
         what: String,
         /// The value.
         value: f64,
@@ -138,6 +153,42 @@ pub enum PolicyError {
         /// Names, widths and units.
         known: String,
     },
+    /// No camera of this name.
+    #[error("camera `{name}` is not taken; this policy takes: {known}")]
+    UnknownCamera {
+        /// The name that was given.
+        name: String,
+        /// Names.
+        known: String,
+    },
+    /// A picture that is not what it says, or not of the size that the network takes.
+    #[error("picture of camera `{camera}`: {value}; allowed: {allowed}")]
+    Picture {
+        /// The camera.
+        camera: String,
+        /// What was given.
+        value: String,
+        /// What may be.
+        allowed: String,
+    },
+    /// No thread could be started.
+    #[error("policy `{policy}`: no thread for its network")]
+    Thread {
+        /// The policy's id.
+        policy: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The network in the background gave no action for longer than the last one may be held.
+    #[error(
+        "policy `{policy}`: its network is late: no action for more than {ticks} ticks in a row"
+    )]
+    Late {
+        /// The policy's id.
+        policy: String,
+        /// From the manifest.
+        ticks: usize,
+    },
     /// The state is of another robot than the policy was loaded for.
     #[error("policy `{policy}` was loaded for layout {expected:#x}, the state is of {actual:#x}")]
     WrongLayout {
@@ -156,7 +207,9 @@ impl PolicyError {
         match self {
             Self::NotFinite { .. } => ErrorCode::PolicyNotFinite,
             Self::ObservationStale { .. } => ErrorCode::ObservationStale,
-            Self::UnknownCommand { .. } => ErrorCode::InvalidArguments,
+            Self::UnknownCommand { .. } | Self::UnknownCamera { .. } | Self::Picture { .. } => {
+                ErrorCode::InvalidArguments
+            }
             _ => ErrorCode::PolicyFailed,
         }
     }

@@ -28,27 +28,31 @@
 //! # }
 //! ```
 
-mod action;
-mod check;
-mod commands;
+mod act;
+mod background;
 mod error;
-mod frames;
+mod host;
+pub mod import;
 mod latency;
 mod manifest;
-mod model;
-mod observation;
+mod network;
+mod observe;
 mod policy;
-mod runtime;
+mod rollout;
 
-pub use action::ActionDecoder;
-pub use commands::CommandInputs;
+pub use act::{ActionDecoder, ChunkQueue};
+pub use background::{BackgroundPolicy, BeforeRun};
 pub use error::PolicyError;
-pub use frames::{GoalInBase, ToolError, goal_in_base, tool_error};
+pub use host::{PolicyHost, PolicyLoader};
 pub use latency::{Histogram, Latency};
 pub use manifest::{
-    ActionSpec, BaseAxis, Golden, GoldenCase, ModelFile, Normalisation, PerElement, PolicyManifest,
-    Source, TermSpec,
+    ActionSpec, BaseAxis, Budget, ChunkSpec, Clip, Fill, Gains, Golden, GoldenCase, History,
+    InputSpec, Layering, ModelFile, Normalisation, OnFault, Order, PerElement, PolicyManifest,
+    Provider, Resize, Rollout, RolloutImage, RolloutImu, RolloutTick, Source, Splice, Start,
+    TermSpec,
 };
-pub use observation::ObservationProgram;
-pub use policy::Policy;
-pub use runtime::library_path;
+pub use network::{RawRun, RunOn, library_path};
+pub use observe::{
+    CommandInputs, GoalInBase, ObservationProgram, Observed, ToolError, goal_in_base, tool_error,
+};
+pub use policy::{Policy, StageTimes, processor_time};

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "policy/common.rs"]
 mod common;
 
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};

@@ -29,6 +29,14 @@ pub enum RecordError {
         /// Such as `a base`.
         needed: &'static str,
     },
+    /// Demonstrations are recorded for one observation.
+    #[error(
+        "policy `{policy}` has other inputs than one observation, which is what can be recorded"
+    )]
+    Inputs {
+        /// The policy's id.
+        policy: String,
+    },
     /// No goal could be drawn that the robot reaches.
     #[error("task {task}: no reachable goal in {attempts} draws")]
     NoGoal {

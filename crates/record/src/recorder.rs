@@ -3,7 +3,8 @@ use std::time::Duration;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sinew_policy::{
-    ActionDecoder, CommandInputs, ObservationProgram, Policy, PolicyError, PolicyManifest,
+    ActionDecoder, CommandInputs, InputSpec, ObservationProgram, Observed, Policy, PolicyError,
+    PolicyManifest,
 };
 use sinew_types::{ActuatorCommand, Layout, RobotState};
 
@@ -53,7 +54,7 @@ impl Recorder {
     /// share of the episodes.
     ///
     /// # Errors
-    /// [`RecordError::Policy`] when the manifest does not fit the robot.
+    /// [`RecordError::Policy`] when the manifest does not fit the robot, or has more than one input.
     pub fn new(
         manifest: &PolicyManifest,
         layout: &Layout,
@@ -62,14 +63,18 @@ impl Recorder {
     ) -> Result<Self, RecordError> {
         let program = ObservationProgram::compile(manifest, layout)?;
         let width = manifest.action_width();
+        let [InputSpec::Observation { .. }] = manifest.inputs.as_slice() else {
+            return Err(RecordError::Inputs { policy: manifest.id.clone() });
+        };
+        let observed = manifest.inputs[0].width().unwrap_or(0);
         Ok(Self {
             options,
             decoder: ActionDecoder::compile(manifest, layout)?,
             inputs: program.command_inputs(),
             policy,
             rng: ChaCha8Rng::seed_from_u64(options.seed),
-            dataset: Dataset::new(program.width() + width),
-            observation: vec![0.0; program.width()],
+            dataset: Dataset::new(observed + width),
+            observation: vec![0.0; observed],
             program,
             label: vec![0.0; width],
             last_action: vec![0.0; width],
@@ -111,6 +116,7 @@ impl Pilot for Recorder {
         self.disturbed = self.rng.random_bool(self.options.disturbed_share);
         self.disturbed_ticks = 0;
         self.last_action.fill(0.0);
+        self.program.reset();
         if let Some(policy) = &mut self.policy {
             policy.reset(state)?;
         }
@@ -126,7 +132,18 @@ impl Pilot for Recorder {
         task.inputs(state, &mut self.inputs)?;
         task.expert(state, &mut self.wanted)?;
         self.decoder.encode(&self.wanted, &mut self.label);
-        self.program.write(state, &self.inputs, &self.last_action, &mut self.observation)?;
+        self.program.observe(&Observed {
+            state,
+            commands: &self.inputs,
+            last_action: &self.last_action,
+            last_clipped: self.decoder.clipped(),
+            references: &[],
+            time_s: 0.0,
+            runs: true,
+        })?;
+        for (_, values) in self.program.values() {
+            self.observation.copy_from_slice(values);
+        }
         self.dataset.push(&self.observation, &self.label);
         let mut action = self.label.clone();
         if let Some(policy) = self.policy.as_mut().filter(|_| self.by_policy) {

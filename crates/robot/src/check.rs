@@ -405,8 +405,18 @@ impl Check<'_> {
     }
 
     fn fallback(&self) -> Result<(), RobotError> {
-        let Some(FallbackConfig::TwoWheelBalance(balance)) = &self.config.fallback else {
-            return Ok(());
+        let balance = match &self.config.fallback {
+            None => return Ok(()),
+            // The rest is checked against the policy when it is loaded.
+            Some(FallbackConfig::Policy(policy)) if policy.velocity_command.is_empty() => {
+                return Err(self.error(
+                    "fallback.policy.velocity_command",
+                    "``",
+                    "the name of a command of the policy",
+                ));
+            }
+            Some(FallbackConfig::Policy(_)) => return Ok(()),
+            Some(FallbackConfig::TwoWheelBalance(balance)) => balance,
         };
         let field = "fallback.two_wheel_balance";
         for (key, name) in [

@@ -308,6 +308,20 @@ pub enum StopAction {
 pub enum FallbackConfig {
     /// Balances on two wheels of one axle by state feedback.
     TwoWheelBalance(TwoWheelBalanceConfig),
+    /// A learned policy, run in the hardware process.
+    Policy(PolicyFallbackConfig),
+}
+
+/// A policy that keeps a robot up, such as a locomotion policy. It commands every joint of the groups whose
+/// stop profile says `fallback`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyFallbackConfig {
+    /// The policy's manifest, relative to the robot file.
+    pub manifest: PathBuf,
+    /// The policy's command that is the velocity which is asked of the base: forward, to the left (m/s), turning
+    /// to the left (rad/s).
+    pub velocity_command: String,
 }
 
 /// State feedback of a robot on two wheels: the torque of both wheels together is

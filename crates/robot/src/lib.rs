@@ -50,8 +50,8 @@ pub use collision::{Collision, CollisionShape};
 pub use config::{
     BaseConfig, CameraConfig, ChainConfig, CommandInterface, DiffDriveConfig, FallbackConfig,
     GripperConfig, GroupConfig, ImpedanceLimits, ImuConfig, JointLimitConfig, LimitProfile,
-    RobotConfig, SensorsConfig, StopAction, StopProfile, StopStep, TrajectoryLimits, TwistLimits,
-    TwoWheelBalanceConfig,
+    PolicyFallbackConfig, RobotConfig, SensorsConfig, StopAction, StopProfile, StopStep,
+    TrajectoryLimits, TwistLimits, TwoWheelBalanceConfig,
 };
 pub use error::RobotError;
 pub use ik::{IkConstraint, IkError, IkOptions, IkReport, IkSolution, IkSolver};

@@ -108,6 +108,19 @@ impl RobotModel {
         read_body(path.as_ref()).map(|_| ())
     }
 
+    /// Names of the joints that move, in the order of a URDF or MJCF file, or of the one that a robot file names.
+    ///
+    /// # Errors
+    /// As [`RobotModel::load`].
+    pub fn joints_of(path: impl AsRef<Path>) -> Result<Vec<String>, RobotError> {
+        let path = path.as_ref();
+        let joints = match path.extension().is_some_and(|end| end == "yaml") {
+            true => Self::load(path)?.joints,
+            false => read_body(path)?.joints,
+        };
+        Ok(joints.into_iter().map(|joint| joint.name).collect())
+    }
+
     fn assemble(
         config: RobotConfig,
         path: PathBuf,

@@ -1,6 +1,7 @@
 //! What `sinew bench` measures.
 
 mod chain_robot;
+pub(crate) mod inference;
 pub(crate) mod loop_rig;
 pub(crate) mod pacing;
 pub(crate) mod stats;

@@ -117,7 +117,7 @@ impl FileKind {
             ("launch:", Self::Launch),
             ("tasks:", Self::Eval),
             ("dead_man:", Self::Teleop),
-            ("observation:", Self::Policy),
+            ("inputs:", Self::Policy),
             ("time_limit_s:", Self::Skill),
             ("control_rate_hz:", Self::Robot),
             ("groups:", Self::Robot),

@@ -7,6 +7,7 @@ pub(crate) mod eval;
 pub(crate) mod launch;
 pub(crate) mod node;
 pub(crate) mod plan;
+pub(crate) mod policy;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod servo;

@@ -7,7 +7,7 @@ use sinew_driver_servo::ServoDriver;
 use sinew_driver_sim::{SimDriver, SimWorld, World};
 use sinew_hardware::{
     ControlHandle, ControlLoop, EmergencyStop, GateConfig, HardwareInterface, LoopStats,
-    RealTimeConfig, RealTimeRunner, Unconfigured, fallback_of,
+    RealTimeConfig, RealTimeRunner, Unconfigured,
 };
 use sinew_robot::RobotModel;
 use sinew_types::{Layout, Time};
@@ -61,7 +61,7 @@ impl Prepared {
         let gate = GateConfig::from_robot(&robot)?;
         let (inactive, stop) = Unconfigured::new(driver).configure()?;
         let layout = inactive.layout().clone();
-        let fallback = fallback_of(&robot)?;
+        let fallback = crate::fallback_of(&robot)?;
         let (control, handle) = ControlLoop::with_fallback(inactive, gate, fallback)?;
         Ok(Self { robot, layout, world, handle, control, stop })
     }

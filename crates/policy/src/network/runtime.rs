@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use ort::environment::Environment;
+use ort::ep::{self, ExecutionProvider};
+use ort::session::Session;
 
 use crate::PolicyError;
+use crate::manifest::Provider;
 
 /// Where `cargo xtask setup` puts it.
 const IN_TREE: &str = ".native/onnxruntime/libonnxruntime.so.1.31.1";
@@ -57,4 +60,77 @@ fn build(path: &Path) -> Result<Environment, PolicyError> {
         .with_telemetry(false)
         .build()
         .map_err(|error| unusable(error.to_string()))
+}
+
+/// What a network is run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunOn {
+    /// The provider.
+    pub provider: Provider,
+    /// Threads of one run, 1 or more.
+    pub threads: usize,
+}
+
+impl RunOn {
+    /// One thread: what a policy is run on unless something else is asked for.
+    pub const fn one_thread(provider: Provider) -> Self {
+        Self { provider, threads: 1 }
+    }
+}
+
+/// Why a session cannot be had.
+pub(super) enum SessionError {
+    /// The provider is not there.
+    Provider { provider: Provider, reason: String },
+    /// The model cannot be loaded.
+    Ort(ort::Error),
+}
+
+impl SessionError {
+    pub(super) fn of_policy(self, policy: &str) -> PolicyError {
+        let policy = policy.to_owned();
+        match self {
+            Self::Provider { provider, reason } => {
+                PolicyError::ProviderMissing { policy, provider, reason }
+            }
+            Self::Ort(source) => PolicyError::Onnx { policy, doing: "load the model", source },
+        }
+    }
+}
+
+impl From<ort::Error> for SessionError {
+    fn from(error: ort::Error) -> Self {
+        Self::Ort(error)
+    }
+}
+
+/// A session on exactly this provider, which does not spin: a policy shares its cores with the control
+/// loop.
+pub(super) fn session(
+    environment: &Environment,
+    options: RunOn,
+    bytes: &[u8],
+    cache: &Path,
+) -> Result<Session, SessionError> {
+    let RunOn { provider, threads } = options;
+    let mut builder = Session::builder(environment)?
+        .with_intra_threads(threads)
+        .map_err(ort::Error::from)?
+        .with_inter_threads(1)
+        .map_err(ort::Error::from)?
+        .with_intra_op_spinning(false)
+        .map_err(ort::Error::from)?
+        .with_inter_op_spinning(false)
+        .map_err(ort::Error::from)?;
+    let registered = match provider {
+        Provider::Cpu => Ok(()),
+        Provider::Cuda => ep::CUDA::default().register(&mut builder),
+        Provider::Tensorrt => ep::TensorRT::default()
+            .with_engine_cache(true)
+            .with_engine_cache_path(cache.display().to_string())
+            .with_timing_cache(true)
+            .register(&mut builder),
+    };
+    registered.map_err(|error| SessionError::Provider { provider, reason: error.to_string() })?;
+    Ok(builder.commit_from_memory(bytes)?)
 }

@@ -1,6 +1,6 @@
 //! A linear network written as ONNX by hand, and a manifest for it: small enough to break on purpose.
 
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, reason = "shared by two test programs")]
 
 use std::path::{Path, PathBuf};
 
@@ -87,6 +87,53 @@ impl Net {
     }
 }
 
+/// A graph in which each output is the identity of an input or of an initializer, all f32.
+pub(crate) struct Copies<'a> {
+    /// Name and shape.
+    pub(crate) inputs: &'a [(&'a str, &'a [u64])],
+    /// Name, shape and values.
+    pub(crate) initializers: &'a [(&'a str, &'a [u64], &'a [f32])],
+    /// Name, shape, and what it copies.
+    pub(crate) outputs: &'a [(&'a str, &'a [u64], &'a str)],
+    /// `metadata_props`.
+    pub(crate) metadata: &'a [(&'a str, &'a str)],
+}
+
+impl Copies<'_> {
+    pub(crate) fn onnx(&self) -> Vec<u8> {
+        let info = |name: &str, shape: &[u64]| {
+            let dims: Vec<u8> = shape.iter().flat_map(|n| bytes(1, &number(1, *n))).collect();
+            let tensor = [number(1, 1), bytes(2, &dims)].concat();
+            [bytes(1, name.as_bytes()), bytes(2, &bytes(1, &tensor))].concat()
+        };
+        let mut graph = Vec::new();
+        for (output, _, from) in self.outputs {
+            let node =
+                [bytes(1, from.as_bytes()), bytes(2, output.as_bytes()), bytes(4, b"Identity")];
+            graph.extend(bytes(1, &node.concat()));
+        }
+        graph.extend(bytes(2, b"copies"));
+        for (name, shape, values) in self.initializers {
+            let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let dims: Vec<u8> = shape.iter().flat_map(|n| number(1, *n)).collect();
+            let tensor = [dims, number(2, 1), bytes(8, name.as_bytes()), bytes(9, &raw)];
+            graph.extend(bytes(5, &tensor.concat()));
+        }
+        for (name, shape) in self.inputs {
+            graph.extend(bytes(11, &info(name, shape)));
+        }
+        for (name, shape, _) in self.outputs {
+            graph.extend(bytes(12, &info(name, shape)));
+        }
+        let mut model = [number(1, 8), bytes(7, &graph), bytes(8, &number(2, 13))].concat();
+        for (key, value) in self.metadata {
+            let pair = [bytes(1, key.as_bytes()), bytes(2, value.as_bytes())].concat();
+            model.extend(bytes(14, &pair));
+        }
+        model
+    }
+}
+
 /// Two joints and a base.
 pub(crate) fn layout() -> Layout {
     let joints = ["left_wheel", "shoulder", "elbow"].map(String::from).to_vec();
@@ -113,12 +160,16 @@ pub(crate) const MANIFEST: &str = r#"
 id: test
 version: 1.0.0
 description: A linear network.
-model: {file: test.onnx, sha256: "@SHA@", input: observation, output: action}
+model: {file: test.onnx, sha256: "@SHA@", output: action}
 rate_hz: 50
-observation:
-  - {source: joint_position, joints: [elbow, shoulder], max_age_s: 0.05, offset: 0.1, scale: 2.0}
-  - {source: command, name: height, size: 1, unit: m, max_age_s: 0.1, clip: [-1.0, 1.0]}
-normalisation: none
+inputs:
+  - kind: observation
+    name: observation
+    history: none
+    normalisation: none
+    terms:
+      - {source: joint_position, joints: [elbow, shoulder], max_age_s: 0.05, offset: 0.1, scale: 2.0}
+      - {source: command, name: height, size: 1, unit: m, max_age_s: 0.1, clip: [-1.0, 1.0]}
 action:
   mode: delta
   joints: [shoulder, elbow]
@@ -126,11 +177,12 @@ action:
   scale: 0.1
   slew: 0.03
   max_lead: 0.5
-warm_up_runs: 2
+on_fault: end
+budget: {run_p99_s: 0.5, warm_up_runs: 2}
 golden:
   tolerance: 0.00001
   cases:
-    - {observation: [1.0, 2.0, 0.5], action: [1.25, 1.75]}
+    - {inputs: {observation: [1.0, 2.0, 0.5]}, action: [1.25, 1.75]}
 "#;
 
 /// Writes model and manifest into a folder; gives the manifest's path.

@@ -1,10 +1,6 @@
 //! What is refused at load, and that each refusal names what is wrong and what is allowed.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::{MANIFEST, Net, layout, write};
+use crate::common::{MANIFEST, Net, layout, write};
 use sinew_policy::{Policy, PolicyError};
 
 fn load(net: &Net, manifest: &str) -> Result<Policy, PolicyError> {
@@ -19,7 +15,7 @@ fn refusal(net: &Net, manifest: &str) -> String {
 #[test]
 fn a_good_policy_loads() {
     let policy = load(&Net::default(), MANIFEST).unwrap();
-    assert_eq!(policy.manifest().observation_width(), 3);
+    assert_eq!(policy.manifest().inputs[0].width(), Some(3));
     assert_eq!(policy.period(), std::time::Duration::from_millis(20));
 }
 
@@ -30,40 +26,64 @@ fn each_wrong_manifest_is_refused_with_field_value_and_what_is_allowed() {
         ("1.0.0", "1.0", &["version", "1.0", "three numbers"]),
         ("rate_hz: 50", "rate_hz: 0", &["rate_hz", "above 0"]),
         ("warm_up_runs: 2", "warm_up_runs: 0", &["warm_up_runs", "1 to 1000"]),
-        ("warm_up_runs: 2", "warm_up_runs: 2\non_fault: hold", &["on_fault"]),
+        ("on_fault: end", "on_fault: hold", &["on_fault", "hold", "end", "repeat"]),
+        ("on_fault: end\n", "", &["missing", "on_fault"]),
+        ("on_fault: end", "on_fault: {repeat: {for_s: 2.0}}", &["on_fault.repeat.for_s", "2"]),
+        ("run_p99_s: 0.5", "run_p99_s: 0.0", &["budget.run_p99_s", "above 0"]),
+        ("run_p99_s: 0.5", "run_p99_s: 0.000000001", &["budget.run_p99_s", "this machine"]),
+        ("    history: none\n", "", &["history"]),
+        (
+            "history: none",
+            "history: {frames: {length: 5, layout: by_term, fill: first}}",
+            &["missing", "order"],
+        ),
+        (
+            "history: none",
+            "history: {frames: {length: 1, order: oldest_first, layout: by_term, fill: first}}",
+            &["inputs[0].history.frames.length", "1", "2 to 256"],
+        ),
         ("normalisation: none", "normalisation: min_max", &["min_max"]),
         (
             "normalisation: none",
-            "normalisation: {mean_std: {mean: [0.0], std: [1.0]}}",
-            &["normalisation.mean_std.mean", "1 values", "3 values"],
+            "normalisation: {mean_std: {mean: [0.0], std: [1.0], eps: 0}}",
+            &["inputs[0].normalisation.mean_std.mean", "1 values", "3 values"],
         ),
         (
             "normalisation: none",
-            "normalisation: {mean_std: {mean: [0, 0, 0], std: [1, 0, 1]}}",
-            &["normalisation.mean_std.std", "0", "above 0"],
+            "normalisation: {mean_std: {mean: [0, 0, 0], std: [1, 0, 1], eps: 0}}",
+            &["inputs[0].normalisation.mean_std.std[1]", "0", "above it unless eps"],
+        ),
+        (
+            "normalisation: none",
+            "normalisation: {range: {low: [0, 0, 0], high: [1, 1, -1], eps: 0.1}}",
+            &["inputs[0].normalisation.range.high[2]", "-1", "at least `low`"],
         ),
         ("source: command", "source: commands", &["commands", "joint_position"]),
         (
             "joints: [elbow, shoulder]",
             "joints: [elbow, hip]",
-            &["observation[0].joints[1]", "hip", "left_wheel, shoulder, elbow"],
+            &["inputs[0].terms[0].joints[1]", "hip", "left_wheel, shoulder, elbow"],
         ),
         (
             "joints: [elbow, shoulder]",
             "joints: [elbow, elbow]",
-            &["observation[0].joints[1]", "elbow", "each joint once"],
+            &["inputs[0].terms[0].joints[1]", "elbow", "each joint once"],
         ),
         (
             "joints: [elbow, shoulder], max_age_s: 0.05",
             "joints: [elbow, shoulder]",
-            &["observation[0].max_age_s", "absent", "given"],
+            &["inputs[0].terms[0].max_age_s", "absent", "given"],
         ),
-        ("unit: m,", "unit: m, axes: [linear_x],", &["observation[1].axes", "absent"]),
-        ("offset: 0.1", "offset: [0.1, 0.2, 0.3]", &["observation[0].offset", "3 values", "2"]),
-        ("offset: 0.1", "offset: .nan", &["offset: .nan", "line 8", "non-finite"]),
+        ("unit: m,", "unit: m, axes: [linear_x],", &["inputs[0].terms[1].axes", "absent"]),
+        ("offset: 0.1", "offset: [0.1, 0.2, 0.3]", &["inputs[0].terms[0].offset", "3 values", "2"]),
+        ("offset: 0.1", "offset: .nan", &["offset: .nan", "line 13", "non-finite"]),
         ("offset: 0.1", "history: 3", &["history"]),
-        ("clip: [-1.0, 1.0]}", "clip: [1.0, -1.0]}", &["observation[1].clip", "[1, -1]", "rising"]),
-        ("size: 1", "size: 0", &["observation[1].size", "1 to 4096"]),
+        (
+            "clip: [-1.0, 1.0]}",
+            "clip: [1.0, -1.0]}",
+            &["inputs[0].terms[1].clip", "[1, -1]", "rising"],
+        ),
+        ("size: 1", "size: 0", &["inputs[0].terms[1].size", "1 to 4096"]),
         ("mode: delta", "mode: torque", &["torque", "position", "delta", "twist"]),
         (
             "joints: [shoulder, elbow]",
@@ -78,11 +98,11 @@ fn each_wrong_manifest_is_refused_with_field_value_and_what_is_allowed() {
         (
             "action: [1.25, 1.75]",
             "action: [1.25, 1.76]",
-            &["golden case 0", "action[1]", "1.75", "1.76"],
+            &["golden case 0, action[1]", "1.75", "1.76"],
         ),
         ("@SHA@", "0000", &["model.sha256", "0000", "64"]),
-        ("input: observation", "input: obs", &["input name", "obs", "observation"]),
-        ("output: action", "output: out", &["output name", "out", "action"]),
+        ("name: observation", "name: obs", &["golden.cases[0].inputs", "observation", "obs"]),
+        ("output: action", "output: out", &["outputs", "out", "action"]),
         ("file: test.onnx", "file: other.onnx", &["other.onnx", "cannot be read"]),
     ];
     for (from, to, mentions) in cases {

@@ -1,7 +1,5 @@
 //! The committed JSON Schema is that of the code.
 
-#![allow(clippy::unwrap_used)]
-
 use sinew_policy::PolicyManifest;
 
 #[test]
@@ -16,6 +14,6 @@ fn the_committed_schema_is_up_to_date() {
     assert!(
         committed == text,
         "docs/schema/policy.schema.json differs from the code; \
-         run SINEW_UPDATE_SCHEMAS=1 cargo test -p sinew-policy --test schema, and look at the diff"
+         run SINEW_UPDATE_SCHEMAS=1 cargo test --workspace --test policy schema, and look at the diff"
     );
 }

@@ -1,0 +1,319 @@
+//! What a tick of a policy costs, beside ONNX Runtime's own call on the same model.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use nalgebra::{Isometry3, UnitQuaternion, Vector3};
+use serde::Serialize;
+use sinew_policy::{
+    CommandInputs, InputSpec, Policy, PolicyError, PolicyManifest, RawRun, RunOn, Source,
+    processor_time,
+};
+use sinew_types::{BaseState, ImuState, Layout, RobotState, Time};
+
+use super::stats::{median, short};
+use crate::eval::stats::quantile;
+use crate::interrupt;
+use crate::output::table;
+
+/// What is measured.
+pub(crate) struct InferencePlan {
+    pub(crate) manifest: PolicyManifest,
+    pub(crate) folder: PathBuf,
+    pub(crate) layout: Layout,
+    pub(crate) ticks: u32,
+    pub(crate) rounds: u32,
+    pub(crate) run_on: Vec<RunOn>,
+}
+
+/// Median and tail of some times.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Times {
+    p50_s: f64,
+    p99_s: f64,
+    p999_s: f64,
+    max_s: f64,
+}
+
+impl Times {
+    fn of(values: &[f64]) -> Self {
+        let mut values = values.to_vec();
+        values.sort_by(f64::total_cmp);
+        let last = values.last().copied().unwrap_or(0.0);
+        let place = values.len().saturating_mul(999) / 1000;
+        Self {
+            p50_s: quantile(&values, 50),
+            p99_s: quantile(&values, 99),
+            p999_s: values.get(place).copied().unwrap_or(last),
+            max_s: last,
+        }
+    }
+}
+
+/// One way to run the model.
+#[derive(Debug, Serialize)]
+pub(crate) struct InferenceRow {
+    provider: sinew_policy::Provider,
+    threads: usize,
+    /// Why it could not be measured.
+    missing: Option<String>,
+    observe: Times,
+    run: Times,
+    decode: Times,
+    total: Times,
+    /// ONNX Runtime's own C call, in the same rounds.
+    floor: Times,
+    /// Of the thread's processor time.
+    observe_and_decode_cpu: Times,
+    /// Medians over the rounds of `run` over `floor`.
+    run_p50_ratio: f64,
+    run_p99_ratio: f64,
+}
+
+/// What `sinew policy bench --json` prints.
+#[derive(Debug, Serialize)]
+pub(crate) struct InferenceReport {
+    policy: String,
+    ticks: u32,
+    rounds: u32,
+    rows: Vec<InferenceRow>,
+}
+
+/// Measures every way to run the model; `tell` hears of each round.
+pub(crate) fn measure(
+    plan: &InferencePlan,
+    tell: &mut dyn FnMut(String),
+) -> Result<InferenceReport> {
+    let mut rows = Vec::new();
+    for run_on in &plan.run_on {
+        match measure_on(plan, *run_on, tell) {
+            Ok(row) => rows.push(row),
+            Err(Failure::Missing(reason)) => rows.push(InferenceRow {
+                provider: run_on.provider,
+                threads: run_on.threads,
+                missing: Some(reason),
+                observe: Times::default(),
+                run: Times::default(),
+                decode: Times::default(),
+                total: Times::default(),
+                floor: Times::default(),
+                observe_and_decode_cpu: Times::default(),
+                run_p50_ratio: f64::NAN,
+                run_p99_ratio: f64::NAN,
+            }),
+            Err(Failure::Other(error)) => return Err(error),
+        }
+    }
+    let policy = plan.manifest.id.clone();
+    Ok(InferenceReport { policy, ticks: plan.ticks, rounds: plan.rounds, rows })
+}
+
+enum Failure {
+    /// The provider is not there.
+    Missing(String),
+    Other(anyhow::Error),
+}
+
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Self {
+        match error {
+            PolicyError::ProviderMissing { .. } => Self::Missing(error.to_string()),
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+fn measure_on(
+    plan: &InferencePlan,
+    run_on: RunOn,
+    tell: &mut dyn FnMut(String),
+) -> Result<InferenceRow, Failure> {
+    let load = || Policy::load_on(plan.manifest.clone(), &plan.folder, &plan.layout, run_on);
+    let mut policy = load()?;
+    let mut by_cpu = load()?;
+    by_cpu.time_by(processor_time);
+    let mut raw = RawRun::load(&plan.manifest, &plan.folder, run_on)?;
+    let mut robot = Robot::new(plan, &policy)?;
+    policy.reset(&robot.state)?;
+    by_cpu.reset(&robot.state)?;
+
+    let (mut observe, mut run, mut decode, mut total) = (vec![], vec![], vec![], vec![]);
+    let (mut floor, mut cpu) = (vec![], vec![]);
+    let (mut p50_ratios, mut p99_ratios) = (vec![], vec![]);
+    for round in 1..=plan.rounds {
+        if interrupt::is_set() {
+            return Err(Failure::Other(anyhow!("interrupted in round {round}")));
+        }
+        let (mut runs, mut floors) = (vec![], vec![]);
+        // By turns, so that whatever else the machine does falls on both alike.
+        for tick in 0..2 * plan.ticks {
+            let is_counted = tick >= plan.ticks;
+            robot.tick(plan)?;
+            let begun = Instant::now();
+            policy.step(&robot.state, &robot.inputs)?;
+            let whole = begun.elapsed();
+            let begun = Instant::now();
+            if !raw.run() {
+                return Err(Failure::Other(anyhow!("ONNX Runtime's own call failed")));
+            }
+            let bare = begun.elapsed();
+            by_cpu.step(&robot.state, &robot.inputs)?;
+            if !is_counted {
+                continue;
+            }
+            let stages = policy.stages();
+            observe.push(stages.observe.as_secs_f64());
+            runs.push(stages.run.as_secs_f64());
+            decode.push(stages.decode.as_secs_f64());
+            total.push(whole.as_secs_f64());
+            floors.push(bare.as_secs_f64());
+            let own = by_cpu.stages();
+            cpu.push((own.observe + own.decode).as_secs_f64());
+        }
+        let (own, bare) = (Times::of(&runs), Times::of(&floors));
+        p50_ratios.push(own.p50_s / bare.p50_s);
+        p99_ratios.push(own.p99_s / bare.p99_s);
+        tell(format!(
+            "{:?}, {} threads, round {round}/{}: run {} over {} bare",
+            run_on.provider,
+            run_on.threads,
+            plan.rounds,
+            short(own.p50_s),
+            short(bare.p50_s)
+        ));
+        run.extend(runs);
+        floor.extend(floors);
+    }
+    Ok(InferenceRow {
+        provider: run_on.provider,
+        threads: run_on.threads,
+        missing: None,
+        observe: Times::of(&observe),
+        run: Times::of(&run),
+        decode: Times::of(&decode),
+        total: Times::of(&total),
+        floor: Times::of(&floor),
+        observe_and_decode_cpu: Times::of(&cpu),
+        run_p50_ratio: median(p50_ratios).unwrap_or(f64::NAN),
+        run_p99_ratio: median(p99_ratios).unwrap_or(f64::NAN),
+    })
+}
+
+/// A robot whose joints swing.
+struct Robot {
+    state: RobotState,
+    inputs: CommandInputs,
+    /// Name and width of each command.
+    commands: Vec<(String, usize)>,
+    /// Name and size of each camera.
+    cameras: Vec<(String, usize, usize)>,
+    picture: Vec<u8>,
+    ticks: u32,
+}
+
+impl Robot {
+    fn new(plan: &InferencePlan, policy: &Policy) -> Result<Self, Failure> {
+        let (mut commands, mut cameras, mut largest) = (Vec::new(), Vec::new(), 0);
+        for input in &plan.manifest.inputs {
+            match input {
+                InputSpec::Observation { terms, .. } => {
+                    let given = terms.iter().filter(|term| term.source == Source::Command);
+                    commands.extend(
+                        given.map(|term| (term.name.clone().unwrap_or_default(), term.width())),
+                    );
+                }
+                InputSpec::Image { camera, width, height, .. } => {
+                    cameras.push((camera.clone(), *width, *height));
+                    largest = largest.max(3 * width * height);
+                }
+                _ => {}
+            }
+        }
+        let mut robot = Self {
+            state: RobotState::invalid(&plan.layout),
+            inputs: policy.command_inputs(),
+            commands,
+            cameras,
+            picture: vec![128; largest],
+            ticks: 0,
+        };
+        robot.tick(plan)?;
+        Ok(robot)
+    }
+
+    fn tick(&mut self, plan: &InferencePlan) -> Result<(), PolicyError> {
+        self.ticks += 1;
+        let period = Duration::from_secs_f64(1.0 / plan.manifest.rate_hz);
+        let now = Time::ZERO + period * self.ticks;
+        let phase = f64::from(self.ticks) * 0.01;
+        self.state.stamp = now;
+        for (index, joint) in self.state.joints.iter_mut().enumerate() {
+            #[allow(clippy::cast_precision_loss)]
+            let angle = phase + index as f64;
+            (joint.position, joint.velocity) = (0.1 * angle.sin(), 0.1 * angle.cos());
+            joint.effort = 0.0;
+            (joint.stamp, joint.valid) = (now, true);
+        }
+        self.state.imu = Some(ImuState {
+            orientation: UnitQuaternion::from_euler_angles(0.05 * phase.sin(), 0.0, 0.0),
+            angular_velocity: Vector3::new(0.1 * phase.cos(), 0.0, 0.0),
+            linear_acceleration: Vector3::new(0.0, 0.0, 9.81),
+            stamp: now,
+            valid: true,
+        });
+        self.state.base = Some(BaseState {
+            map_from_base: Isometry3::identity(),
+            linear_velocity: Vector3::zeros(),
+            angular_velocity: Vector3::zeros(),
+            stamp: now,
+            valid: true,
+        });
+        for (name, width) in &self.commands {
+            const MOST: usize = 4096;
+            let values = [0.1; MOST];
+            self.inputs.set(name, &values[..*width], now)?;
+        }
+        for (name, width, height) in &self.cameras {
+            let bytes = &self.picture[..3 * width * height];
+            self.inputs.set_image(name, *width, *height, bytes, now)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for InferenceReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {} rounds of {} ticks", self.policy, self.rounds, self.ticks)?;
+        for row in &self.rows {
+            writeln!(f)?;
+            if let Some(reason) = &row.missing {
+                writeln!(f, "{:?}: {reason}", row.provider)?;
+                continue;
+            }
+            writeln!(f, "{:?}, {} threads", row.provider, row.threads)?;
+            let mut rows = vec![["", "p50", "p99", "p99.9", "max"].map(String::from).to_vec()];
+            for (name, times) in [
+                ("observe", row.observe),
+                ("run", row.run),
+                ("decode", row.decode),
+                ("total", row.total),
+                ("floor: ONNX Runtime's C call", row.floor),
+                ("observe + decode, processor time", row.observe_and_decode_cpu),
+            ] {
+                let all = [times.p50_s, times.p99_s, times.p999_s, times.max_s];
+                let mut cells = vec![name.to_owned()];
+                cells.extend(all.map(short));
+                rows.push(cells);
+            }
+            write!(f, "{}", table(&rows))?;
+            writeln!(
+                f,
+                "run over floor, median of {} rounds: p50 {:.3}, p99 {:.3}",
+                self.rounds, row.run_p50_ratio, row.run_p99_ratio
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,5 @@
+mod chunk;
+mod decode;
+
+pub use chunk::ChunkQueue;
+pub use decode::ActionDecoder;

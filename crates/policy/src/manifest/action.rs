@@ -1,0 +1,206 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Clip, PerElement};
+
+/// A component of the base's velocity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BaseAxis {
+    /// m/s forward.
+    LinearX,
+    /// m/s to the left.
+    LinearY,
+    /// rad/s to the left.
+    AngularZ,
+}
+
+/// How the network's output becomes a command.
+///
+/// In every mode an element `a` of the output becomes `offset + scale * clip(a)`; `clip` is in units of
+/// the raw output, and absent for none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "mode", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ActionSpec {
+    /// Joint position targets, rad or m.
+    Position {
+        /// One per output, in this order.
+        joints: Vec<String>,
+        /// Bounds of the raw output.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clip: Option<Clip>,
+        /// Factor.
+        scale: PerElement,
+        /// Added.
+        offset: PerElement,
+        /// Largest change of a target from one tick to the next, rad or m; none if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slew: Option<PerElement>,
+        /// Cut-off of a first-order low pass of the targets, Hz; none if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        low_pass_hz: Option<f64>,
+        /// Gains of an impedance command; the drive's own if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gains: Option<Gains>,
+    },
+    /// Changes of joint position targets per tick, rad or m, added to the previous target (not to
+    /// the measured position, so that a load does not make the joints sag).
+    Delta {
+        /// One per output, in this order.
+        joints: Vec<String>,
+        /// Bounds of the raw output.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clip: Option<Clip>,
+        /// Factor.
+        scale: PerElement,
+        /// Largest change of the delta of a joint from one tick to the next, rad or m; larger changes
+        /// are shortened by one factor for all joints.
+        slew: f64,
+        /// The target stays within this distance of the measured position, rad or m, so that an
+        /// arm that is blocked does not wind up.
+        max_lead: f64,
+    },
+    /// Joint velocity targets, rad/s or m/s.
+    Velocity {
+        /// One per output, in this order.
+        joints: Vec<String>,
+        /// Bounds of the raw output.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clip: Option<Clip>,
+        /// Factor.
+        scale: PerElement,
+        /// Largest change from one tick to the next, rad/s or m/s.
+        slew: PerElement,
+    },
+    /// Joint efforts, N·m or N.
+    Effort {
+        /// One per output, in this order.
+        joints: Vec<String>,
+        /// Bounds of the raw output.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clip: Option<Clip>,
+        /// Factor.
+        scale: PerElement,
+    },
+    /// Velocity of the base.
+    Twist {
+        /// One per output, in this order; axes that are not named are commanded 0.
+        axes: Vec<BaseAxis>,
+        /// Bounds of the raw output.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clip: Option<Clip>,
+        /// Factor, m/s or rad/s.
+        scale: PerElement,
+        /// Largest change from one tick to the next, per axis, m/s or rad/s.
+        slew: PerElement,
+    },
+}
+
+impl ActionSpec {
+    /// Number of elements of one action.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Twist { axes, .. } => axes.len(),
+            _ => self.joints().len(),
+        }
+    }
+
+    /// The joints that are commanded, in the order of the elements; none for a twist.
+    pub fn joints(&self) -> &[String] {
+        match self {
+            Self::Position { joints, .. }
+            | Self::Delta { joints, .. }
+            | Self::Velocity { joints, .. }
+            | Self::Effort { joints, .. } => joints,
+            Self::Twist { .. } => &[],
+        }
+    }
+
+    /// Bounds of the raw output.
+    pub fn clip(&self) -> Option<&Clip> {
+        match self {
+            Self::Position { clip, .. }
+            | Self::Delta { clip, .. }
+            | Self::Velocity { clip, .. }
+            | Self::Effort { clip, .. }
+            | Self::Twist { clip, .. } => clip.as_ref(),
+        }
+    }
+
+    /// Factor of each element.
+    pub fn scale(&self) -> &PerElement {
+        match self {
+            Self::Position { scale, .. }
+            | Self::Delta { scale, .. }
+            | Self::Velocity { scale, .. }
+            | Self::Effort { scale, .. }
+            | Self::Twist { scale, .. } => scale,
+        }
+    }
+}
+
+/// Gains of an impedance command: the drive exerts `kp (target - q) - kd v`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gains {
+    /// N·m/rad or N/m, at least 0.
+    pub kp: PerElement,
+    /// N·m·s/rad or N·s/m, at least 0.
+    pub kd: PerElement,
+}
+
+/// A network that gives the actions of several ticks at once.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChunkSpec {
+    /// Actions in the output, one per tick.
+    pub length: usize,
+    /// Ticks after which the network is run again, 1 to `length`.
+    pub execute: usize,
+    /// How the actions of two chunks for the same tick become one.
+    pub splice: Splice,
+    /// Where the network runs in the background and no action is left: ticks for which the last one may be
+    /// held in a row. Then the policy ends.
+    pub hold_ticks: usize,
+}
+
+/// How the actions of several chunks for the same tick become one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Splice {
+    /// That of the newest chunk.
+    Latest,
+    /// Those of the chunk before count this much, 0 to 1, where both have one.
+    Weighted {
+        /// Share of the older chunk.
+        older: f64,
+    },
+    /// ACT's temporal ensemble: the mean of all chunks' actions with weights `exp(-coefficient * i)`,
+    /// i counting from the oldest. `execute` is 1.
+    TemporalEnsemble {
+        /// 0.01 in ACT.
+        coefficient: f64,
+    },
+    /// The first actions of a new chunk are those of the chunk before, which go on while the network
+    /// runs; the ones after them blend over linearly.
+    Prefix {
+        /// Actions that are kept.
+        keep: usize,
+        /// Actions that blend.
+        blend: usize,
+    },
+}
+
+/// What follows when a tick fails: an observation is missing or too old, or a number is not finite.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum OnFault {
+    /// The policy ends at once; what the robot does then is for the gate to say.
+    End,
+    /// While observations are missing or too old, the last command is repeated for this long, s; then
+    /// the policy ends. Numbers that are not finite end it at once.
+    Repeat {
+        /// Seconds.
+        for_s: f64,
+    },
+}

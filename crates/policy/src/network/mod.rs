@@ -1,0 +1,272 @@
+mod graph;
+mod io;
+mod raw;
+mod runtime;
+
+use std::path::Path;
+
+use ort::environment::Environment;
+use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue};
+use sha2::{Digest, Sha256};
+
+use crate::manifest::{InputSpec, Provider, Start};
+use crate::{PolicyError, PolicyManifest};
+use io::{Expected, InputTensor, OutputTensor};
+
+pub(crate) use graph::Graph;
+pub use raw::RawRun;
+pub use runtime::{RunOn, library_path};
+
+/// An ONNX session whose inputs and outputs are allocated once.
+///
+/// Outputs that the manifest does not name are not computed.
+pub(crate) struct Network {
+    session: Session,
+    /// In the order of the graph's inputs, as the session takes them.
+    values: Vec<SessionInputValue<'static>>,
+    /// In the order of the manifest's inputs.
+    inputs: Vec<InputTensor>,
+    options: RunOptions<HasSelectedOutputs>,
+    /// Action first, then the next states, then the references.
+    outputs: Vec<OutputTensor>,
+    states: Vec<State>,
+    counters: Vec<Counter>,
+    policy: String,
+}
+
+/// What is remembered from run to run.
+struct State {
+    input: usize,
+    output: usize,
+    start: Vec<f32>,
+}
+
+/// A number that counts runs.
+struct Counter {
+    input: usize,
+    start: f64,
+    step: f64,
+    runs: u64,
+}
+
+impl Network {
+    /// Loads the file beside the manifest and checks hash, names, types and shapes.
+    pub(crate) fn load(
+        manifest: &PolicyManifest,
+        folder: &Path,
+        references: &[(String, usize)],
+        run_on: RunOn,
+    ) -> Result<Self, PolicyError> {
+        let policy = manifest.id.clone();
+        let model = &manifest.model;
+        let bytes = read_hashed(&policy, &folder.join(&model.file), &model.sha256)?;
+        let fail = |doing, source| PolicyError::Onnx { policy: policy.clone(), doing, source };
+        let environment = runtime::environment()?;
+        let session = runtime::session(environment, run_on, &bytes, folder)
+            .map_err(|error| error.of_policy(&policy))?;
+
+        let graph: Vec<_> = session.inputs().iter().collect();
+        let named: Vec<_> = manifest.inputs.iter().map(InputSpec::name).collect();
+        io::check_names(&policy, "inputs", &named, graph.iter().map(|input| input.name()))?;
+        let mut inputs = Vec::with_capacity(graph.len());
+        let mut values: Vec<Option<SessionInputValue<'static>>> =
+            graph.iter().map(|_| None).collect();
+        for spec in &manifest.inputs {
+            let place = graph.iter().position(|input| input.name() == spec.name());
+            let Some(place) = place else { continue };
+            let expected = match spec {
+                InputSpec::Observation { .. } => Expected::Row(spec.width().unwrap_or(0)),
+                InputSpec::Image { width, height, .. } => Expected::Image(*height, *width),
+                InputSpec::Counter { .. } => Expected::Count,
+                InputSpec::State { .. } => Expected::Any,
+            };
+            let (name, dtype) = (spec.name(), graph[place].dtype());
+            let (tensor, value) =
+                InputTensor::new(&policy, name, dtype, expected, place, session.allocator())
+                    .map_err(|error| error.of(&policy, "allocate an input"))?;
+            inputs.push(tensor);
+            values[place] = Some(value);
+        }
+        let values: Vec<_> = values.into_iter().flatten().collect();
+
+        let mut selector = OutputSelector::no_default();
+        let mut outputs: Vec<OutputTensor> = Vec::new();
+        let mut select = |name: &str, expected: Expected| {
+            let found = session.outputs().iter().find(|output| output.name() == name);
+            let Some(found) = found else {
+                let known: Vec<_> = session.outputs().iter().map(|o| o.name()).collect();
+                return Err(PolicyError::ModelMismatch {
+                    policy: policy.clone(),
+                    what: "outputs".into(),
+                    expected: name.to_owned(),
+                    actual: known.join(", "),
+                });
+            };
+            let (tensor, value) =
+                OutputTensor::new(&policy, name, found.dtype(), expected, session.allocator())
+                    .map_err(|error| error.of(&policy, "allocate an output"))?;
+            outputs.push(tensor);
+            selector = std::mem::replace(&mut selector, OutputSelector::no_default())
+                .with(name)
+                .preallocate(name, value);
+            Ok(outputs.len() - 1)
+        };
+        let (length, width) = (manifest.chunk_length(), manifest.action_width());
+        let action = match manifest.chunk {
+            Some(_) => Expected::Rows(length, width),
+            None => Expected::Row(width),
+        };
+        select(&model.output, action)?;
+        let mut states = Vec::new();
+        let mut counters = Vec::new();
+        for (input, spec) in manifest.inputs.iter().enumerate() {
+            match spec {
+                InputSpec::State { from, start, name } => {
+                    let shape = inputs[input].shape().to_vec();
+                    let output = select(from, Expected::Shape(shape))?;
+                    let width = inputs[input].width();
+                    let start = match start {
+                        Start::Zero => vec![0.0; width],
+                        Start::Model { file, sha256 } => {
+                            let path = folder.join(file);
+                            let bytes = read_hashed(&policy, &path, sha256)?;
+                            start_of(environment, &policy, &bytes, name, width)?
+                        }
+                    };
+                    states.push(State { input, output, start });
+                }
+                InputSpec::Counter { start, step, .. } => {
+                    counters.push(Counter { input, start: *start, step: *step, runs: 0 });
+                }
+                InputSpec::Observation { .. } | InputSpec::Image { .. } => {}
+            }
+        }
+        for (name, width) in references {
+            select(name, Expected::Width(*width))?;
+        }
+        let options =
+            RunOptions::new().map_err(|e| fail("make run options", e))?.with_outputs(selector);
+        let mut network =
+            Self { session, values, inputs, options, outputs, states, counters, policy };
+        network.reset();
+        Ok(network)
+    }
+
+    /// Starts anew: states and counters are at their start.
+    pub(crate) fn reset(&mut self) {
+        for state in &self.states {
+            self.inputs[state.input].write(&mut self.values, &state.start);
+        }
+        for counter in &mut self.counters {
+            counter.runs = 0;
+            self.inputs[counter.input].write_count(&mut self.values, counter.start);
+        }
+    }
+
+    /// Writes one of the manifest's inputs, row by row.
+    pub(crate) fn write(&mut self, input: usize, values: &[f32]) {
+        self.inputs[input].write(&mut self.values, values);
+    }
+
+    /// Number of elements of one of the manifest's inputs.
+    pub(crate) fn width(&self, input: usize) -> usize {
+        self.inputs[input].width()
+    }
+
+    /// Runs the network. No allocation on the Rust side; outputs and states are as before if it fails,
+    /// by [`PolicyError::Onnx`] or, for a number that is not finite, [`PolicyError::NotFinite`].
+    pub(crate) fn run(&mut self) -> Result<(), PolicyError> {
+        let Self { session, values, options, policy, .. } = self;
+        let fail = |source| PolicyError::Onnx { policy: policy.clone(), doing: "run", source };
+        let inputs = values.as_slice();
+        let results = session.run_with_options(inputs, options).map_err(fail)?;
+        for (index, output) in self.outputs.iter().enumerate() {
+            if let Some((element, value)) = output.not_finite(&results[index]).map_err(fail)? {
+                return Err(PolicyError::NotFinite {
+                    policy: policy.clone(),
+                    what: format!("output `{}`[{element}]", output.name()),
+                    value: f64::from(value),
+                });
+            }
+        }
+        for (index, output) in self.outputs.iter_mut().enumerate() {
+            output.take(&results[index]).map_err(fail)?;
+        }
+        drop(results);
+        for state in &self.states {
+            self.inputs[state.input].write(&mut self.values, self.outputs[state.output].values());
+        }
+        for counter in &mut self.counters {
+            counter.runs += 1;
+            #[allow(clippy::cast_precision_loss)]
+            let count = counter.start + counter.step * counter.runs as f64;
+            self.inputs[counter.input].write_count(&mut self.values, count);
+        }
+        Ok(())
+    }
+
+    /// The action of the last good run, row by row.
+    pub(crate) fn action(&self) -> &[f32] {
+        self.outputs[0].values()
+    }
+
+    /// Copies the references of the last good run, in the order in which they were asked for.
+    pub(crate) fn references(&self, into: &mut [Vec<f32>]) {
+        let first = 1 + self.states.len();
+        for (output, into) in self.outputs[first..].iter().zip(into) {
+            into.copy_from_slice(output.values());
+        }
+    }
+}
+
+/// Reads a file whose hash the manifest knows.
+fn read_hashed(policy: &str, path: &Path, expected: &str) -> Result<Vec<u8>, PolicyError> {
+    let bytes = std::fs::read(path)
+        .map_err(|source| PolicyError::Read { path: path.to_owned(), source })?;
+    let actual = sha256(&bytes);
+    if actual == expected {
+        return Ok(bytes);
+    }
+    Err(PolicyError::Hash {
+        policy: policy.to_owned(),
+        path: path.to_owned(),
+        expected: expected.to_owned(),
+        actual,
+    })
+}
+
+/// Lower case hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first output of a graph without inputs.
+fn start_of(
+    environment: &Environment,
+    policy: &str,
+    bytes: &[u8],
+    input: &str,
+    width: usize,
+) -> Result<Vec<f32>, PolicyError> {
+    let fail = |source| PolicyError::Onnx {
+        policy: policy.to_owned(),
+        doing: "run the start model",
+        source,
+    };
+    let mut session =
+        runtime::session(environment, RunOn::one_thread(Provider::Cpu), bytes, Path::new("."))
+            .map_err(|error| error.of_policy(policy))?;
+    let known = session.inputs().iter().map(|input| input.name());
+    io::check_names(policy, "inputs of the start model", &[], known)?;
+    let outputs = session.run(ort::session::SessionInputs::<0>::ValueArray([])).map_err(fail)?;
+    let (_, values) = outputs[0].try_extract_tensor::<f32>().map_err(fail)?;
+    if values.len() == width && values.iter().all(|value| value.is_finite()) {
+        return Ok(values.to_vec());
+    }
+    Err(PolicyError::ModelMismatch {
+        policy: policy.to_owned(),
+        what: format!("output of the start model of `{input}`"),
+        expected: format!("{width} finite values"),
+        actual: format!("{} values", values.len()),
+    })
+}

@@ -1,0 +1,291 @@
+use std::time::Duration;
+
+use nalgebra::Vector3;
+use sinew_types::{ImuState, Layout, Time};
+
+use super::Observed;
+use crate::PolicyError;
+use crate::manifest::{BaseAxis, PolicyManifest, Source, TermSpec};
+
+/// One term, compiled for one robot: gather, clip, scale and normalise.
+#[derive(Clone, Debug)]
+pub(crate) struct Term {
+    source: Source,
+    elements: Vec<Element>,
+    max_norm: f64,
+    max_age: Duration,
+    /// Index of the command or the reference.
+    slot: usize,
+    keep_last: Duration,
+    /// The last good raw values, and when they were read.
+    kept: Option<Time>,
+    raw: Vec<f64>,
+    /// One per element for joints, else one; for errors.
+    names: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Element {
+    /// Index into the vector of its source.
+    index: usize,
+    offset: f64,
+    low: f64,
+    high: f64,
+    scale: f64,
+    /// Of the whole frame, after the scale.
+    frame_low: f64,
+    frame_high: f64,
+    factor: f64,
+    summand: f64,
+}
+
+/// Why a term has no values.
+#[derive(Clone, Copy, Debug)]
+enum Lack {
+    Missing,
+    Invalid(usize),
+    Old(usize, Duration),
+    NotFinite(usize, f64),
+}
+
+/// Bounds of a frame's elements, and factor and summand of the normalisation of one of them.
+pub(crate) type Normaliser<'a> = ([f64; 2], &'a dyn Fn(usize) -> (f64, f64));
+
+impl Term {
+    /// Resolves names against the layout; `first` is the term's first element in its frame.
+    pub(crate) fn compile(
+        manifest: &PolicyManifest,
+        (at, spec): (&str, &TermSpec),
+        slot: usize,
+        layout: &Layout,
+        first: usize,
+        ([frame_low, frame_high], normalise): Normaliser<'_>,
+    ) -> Result<Self, PolicyError> {
+        let mut elements = Vec::with_capacity(spec.width());
+        for i in 0..spec.width() {
+            let index = match spec.source {
+                source if source.is_of_joints() => {
+                    joint_index(manifest, layout, format!("{at}.joints[{i}]"), &spec.joints[i])?
+                }
+                Source::BaseVelocity => match spec.axes[i] {
+                    BaseAxis::LinearX => 0,
+                    BaseAxis::LinearY => 1,
+                    BaseAxis::AngularZ => 2,
+                },
+                _ => i,
+            };
+            let unbounded = [f64::NEG_INFINITY, f64::INFINITY];
+            let [low, high] = spec.clip.as_ref().map_or(unbounded, |clip| clip.get(i));
+            let (factor, summand) = normalise(first + i);
+            elements.push(Element {
+                index,
+                offset: spec.offset.as_ref().map_or(0.0, |offset| offset.get(i)),
+                low,
+                high,
+                scale: spec.scale.as_ref().map_or(1.0, |scale| scale.get(i)),
+                frame_low,
+                frame_high,
+                factor,
+                summand,
+            });
+        }
+        Ok(Self {
+            source: spec.source,
+            raw: vec![0.0; elements.len()],
+            elements,
+            max_norm: spec.max_norm.unwrap_or(f64::INFINITY),
+            max_age: Duration::from_secs_f64(spec.max_age_s.unwrap_or(0.0)),
+            slot,
+            keep_last: Duration::from_secs_f64(spec.keep_last_s.unwrap_or(0.0)),
+            kept: None,
+            names: names(spec),
+        })
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.elements.len()
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.kept = None;
+    }
+
+    /// Fills its part of a frame; whether with values of before. Real-time safe unless it fails.
+    pub(crate) fn write(
+        &mut self,
+        policy: &str,
+        observed: &Observed<'_>,
+        out: &mut [f32],
+    ) -> Result<bool, PolicyError> {
+        let now = observed.state.stamp;
+        let mut is_kept = false;
+        match self.collect(observed) {
+            Ok(()) => self.kept = Some(now),
+            Err(Lack::NotFinite(element, value)) => {
+                let what = format!("observation term {}", self.name(element));
+                return Err(PolicyError::NotFinite { policy: policy.to_owned(), what, value });
+            }
+            Err(lack) => {
+                let last = self.kept.filter(|at| now.since(*at) <= self.keep_last);
+                if last.is_none() || self.keep_last.is_zero() {
+                    return Err(self.stale(policy, lack));
+                }
+                is_kept = true;
+            }
+        }
+        let norm = if self.max_norm.is_finite() {
+            self.raw.iter().map(|raw| raw * raw).sum::<f64>().sqrt()
+        } else {
+            0.0
+        };
+        let shrink = if norm > self.max_norm { self.max_norm / norm } else { 1.0 };
+        for ((element, raw), out) in self.elements.iter().zip(&self.raw).zip(out) {
+            let own = (raw * shrink - element.offset).clamp(element.low, element.high);
+            let framed = (own * element.scale).clamp(element.frame_low, element.frame_high);
+            // Through f32 only once, at the end.
+            *out = (framed * element.factor + element.summand) as f32;
+        }
+        Ok(is_kept)
+    }
+
+    /// Gathers the raw values; `self.raw` is as before if they are not all there.
+    fn collect(&mut self, observed: &Observed<'_>) -> Result<(), Lack> {
+        let (state, max_age) = (observed.state, self.max_age);
+        let check = |element: usize, valid: bool, stamp: Time| {
+            let age = state.stamp.since(stamp);
+            match (valid, age <= max_age) {
+                (true, true) => Ok(()),
+                (false, _) => Err(Lack::Invalid(element)),
+                (true, false) => Err(Lack::Old(element, age)),
+            }
+        };
+        let imu = || {
+            let imu = state.imu.as_ref().ok_or(Lack::Missing)?;
+            check(0, imu.valid, imu.stamp)?;
+            Ok(imu)
+        };
+        let base = || {
+            let base = state.base.as_ref().ok_or(Lack::Missing)?;
+            check(0, base.valid, base.stamp)?;
+            Ok(base)
+        };
+        let (elements, raw) = (&self.elements, &mut self.raw);
+        match self.source {
+            Source::JointPosition | Source::JointVelocity | Source::JointEffort => {
+                for (i, element) in elements.iter().enumerate() {
+                    let joint = &state.joints[element.index];
+                    check(i, joint.valid, joint.stamp)?;
+                }
+                let joints = elements.iter().map(|element| &state.joints[element.index]);
+                match self.source {
+                    Source::JointPosition => fill(raw, joints.map(|joint| joint.position)),
+                    Source::JointVelocity => fill(raw, joints.map(|joint| joint.velocity)),
+                    _ => fill(raw, joints.map(|joint| joint.effort)),
+                }
+            }
+            Source::BaseVelocity => {
+                let base = base()?;
+                let (linear, angular) = (base.linear_velocity, base.angular_velocity);
+                let all = [linear.x, linear.y, angular.z];
+                fill(raw, elements.iter().map(|element| all[element.index]))
+            }
+            Source::BaseLinearVelocity => fill(raw, vector(base()?.linear_velocity)),
+            Source::ImuAngularVelocity => fill(raw, vector(imu()?.angular_velocity)),
+            Source::ImuLinearAcceleration => fill(raw, vector(imu()?.linear_acceleration)),
+            Source::ProjectedGravity => fill(raw, vector(projected_gravity(imu()?))),
+            Source::LastAction => fill(raw, observed.last_action.iter().map(|v| f64::from(*v))),
+            Source::LastClippedAction => {
+                fill(raw, observed.last_clipped.iter().map(|v| f64::from(*v)))
+            }
+            Source::Time => fill(raw, std::iter::once(observed.time_s)),
+            Source::Reference => {
+                let reference = &observed.references[self.slot];
+                fill(raw, elements.iter().map(|element| f64::from(reference[element.index])))
+            }
+            Source::Command => {
+                let slot = observed.commands.get(self.slot);
+                let Some((values, Some(stamp))) = slot.filter(|(v, _)| v.len() == raw.len()) else {
+                    return Err(Lack::Missing);
+                };
+                check(0, true, stamp)?;
+                fill(raw, values.iter().copied())
+            }
+        }
+    }
+
+    fn stale(&self, policy: &str, lack: Lack) -> PolicyError {
+        let (element, problem) = match lack {
+            Lack::Missing | Lack::NotFinite(..) => (0, "missing".to_owned()),
+            Lack::Invalid(element) => (element, "invalid".to_owned()),
+            Lack::Old(element, age) => (element, format!("{age:?} old")),
+        };
+        PolicyError::ObservationStale {
+            policy: policy.to_owned(),
+            term: self.name(element),
+            problem,
+            max_age: self.max_age,
+        }
+    }
+
+    fn name(&self, element: usize) -> String {
+        self.names.get(element).or(self.names.first()).cloned().unwrap_or_default()
+    }
+}
+
+/// All values, or none of them.
+fn fill(raw: &mut [f64], values: impl Iterator<Item = f64> + Clone) -> Result<(), Lack> {
+    for (i, value) in values.clone().enumerate() {
+        if !value.is_finite() {
+            return Err(Lack::NotFinite(i, value));
+        }
+    }
+    for (raw, value) in raw.iter_mut().zip(values) {
+        *raw = value;
+    }
+    Ok(())
+}
+
+fn vector(vector: Vector3<f64>) -> impl Iterator<Item = f64> + Clone {
+    (0..3).map(move |i| vector[i])
+}
+
+fn projected_gravity(imu: &ImuState) -> Vector3<f64> {
+    imu.orientation.inverse_transform_vector(&-Vector3::z())
+}
+
+/// Names of the elements as errors spell them.
+fn names(spec: &TermSpec) -> Vec<String> {
+    let of_joints = |what: &str| spec.joints.iter().map(|j| format!("{what}[{j}]")).collect();
+    let named = |what: &str| vec![format!("{what}[{}]", spec.name.as_deref().unwrap_or_default())];
+    match spec.source {
+        Source::JointPosition => of_joints("joint_position"),
+        Source::JointVelocity => of_joints("joint_velocity"),
+        Source::JointEffort => of_joints("joint_effort"),
+        Source::BaseVelocity => vec!["base_velocity".into()],
+        Source::BaseLinearVelocity => vec!["base_linear_velocity".into()],
+        Source::ImuAngularVelocity => vec!["imu_angular_velocity".into()],
+        Source::ImuLinearAcceleration => vec!["imu_linear_acceleration".into()],
+        Source::ProjectedGravity => vec!["projected_gravity".into()],
+        Source::LastAction => vec!["last_action".into()],
+        Source::LastClippedAction => vec!["last_clipped_action".into()],
+        Source::Time => vec!["time".into()],
+        Source::Reference => named("reference"),
+        Source::Command => named("command"),
+    }
+}
+
+/// The index of a joint, or an error that names the field.
+pub(crate) fn joint_index(
+    manifest: &PolicyManifest,
+    layout: &Layout,
+    field: String,
+    joint: &str,
+) -> Result<usize, PolicyError> {
+    layout.joint_index(joint).ok_or_else(|| {
+        manifest.field_error(
+            field,
+            format!("`{joint}`"),
+            format!("a joint of the robot: {}", layout.joints().join(", ")),
+        )
+    })
+}
