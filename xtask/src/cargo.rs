@@ -70,10 +70,16 @@ pub(crate) fn test(workspace: &Workspace, python: &Path) -> Result<u8> {
     Ok(0)
 }
 
+/// A policy of the repository.
+pub(crate) const REACH: &str = "policies/reach/reach.policy.yaml";
+
 /// What is run of the program itself. The benchmarks print times and judge none of them: a stop must
 /// end as it has to. Of fifty episodes nine in ten must succeed: in one process, on a seed from the
 /// clock, and with a process per node.
-const PROGRAMS: [&[&str]; 4] = [
+const PROGRAMS: [&[&str]; 7] = [
+    &["policy", "bench", REACH, "--rounds", "3"],
+    &["policy", "run", REACH, "--seconds", "30", "--require"],
+    &["policy", "run", REACH, "--seconds", "30", "--rate", "500", "--require"],
     &["bench", "loop", "--blocks", "2", "--block-s", "1"],
     &["bench", "stop", "--trials", "10"],
     &["eval", "worlds/tabletop.yaml", "--episodes", "50", "--require", "0.9"],

@@ -8,7 +8,9 @@ use crate::cargo;
 use crate::workspace::Workspace;
 
 /// Ten minutes of pairs of blocks of five seconds; trials as in the table of docs/safety.md.
-const MEASUREMENTS: [&[&str]; 2] = [
+const MEASUREMENTS: [&[&str]; 4] = [
+    &["policy", "run", cargo::REACH, "--seconds", "600", "--require"],
+    &["policy", "run", cargo::REACH, "--seconds", "600", "--rate", "500", "--require"],
     &["bench", "loop", "--rate", "1000", "--blocks", "60", "--block-s", "5", "--require"],
     &["bench", "stop", "--trials", "200"],
 ];

@@ -4,5 +4,6 @@ mod chain_robot;
 pub(crate) mod inference;
 pub(crate) mod loop_rig;
 pub(crate) mod pacing;
+pub(crate) mod policy_run;
 pub(crate) mod stats;
 pub(crate) mod stop;

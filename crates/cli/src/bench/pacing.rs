@@ -193,7 +193,7 @@ fn bare_block(period: Duration, length: Duration, samples: &mut [Sample]) -> usi
 }
 
 /// Times that this thread was displaced by another.
-fn involuntary_switches() -> u64 {
+pub(crate) fn involuntary_switches() -> u64 {
     // It fails only for an unknown `who`.
     getrusage(UsageWho::RUSAGE_THREAD)
         .map_or(0, |usage| usage.involuntary_context_switches().unsigned_abs())

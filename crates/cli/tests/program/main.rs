@@ -5,6 +5,7 @@ mod check_files;
 mod determinism;
 mod evaluation;
 mod plans;
+mod policies;
 mod readme;
 mod refusals;
 #[path = "../support/mod.rs"]

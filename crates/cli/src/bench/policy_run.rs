@@ -1,0 +1,370 @@
+//! A policy alone on a robot: the control loop on its own thread, the policy at its rate on this one.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Serialize;
+use sinew_driver_mock::MockDriver;
+use sinew_driver_servo::ServoDriver;
+use sinew_driver_sim::{SimDriver, World};
+use sinew_hardware::{
+    Accepted, ControlHandle, ControlLoop, Deadlines, GateConfig, GroupSet, HardwareInterface,
+    LeaseRequest, LoopStats, Mode, Notice, RealTimeConfig, RealTimeRunner, Unconfigured,
+    monotonic_now, thread_cpu_time,
+};
+use sinew_policy::{CommandInputs, InputSpec, Policy, PolicyManifest, RunOn, Source as TermSource};
+use sinew_robot::RobotModel;
+use sinew_types::{ActuatorCommand, BootId, JointCommand, Layout, LeaseId, Source};
+
+use super::pacing::involuntary_switches;
+use super::stats::{Misses, Sample, Tail, bars, short};
+use crate::exit::refused;
+use crate::interrupt;
+use crate::output::table;
+
+/// Whatever is waited for comes within this time.
+const WITHIN: Duration = Duration::from_secs(10);
+const BOOT_ID: BootId = BootId(1);
+
+/// What drives the joints.
+#[derive(Clone, Debug)]
+pub(crate) enum Plant {
+    /// Joints are where they are commanded to be.
+    Mock(PathBuf),
+    /// A simulated world, in real time.
+    Sim(PathBuf),
+    /// Servos on a bus.
+    Servo(PathBuf),
+}
+
+/// What is run.
+pub(crate) struct RunPlan {
+    pub(crate) manifest: PathBuf,
+    pub(crate) plant: Plant,
+    pub(crate) seconds: u32,
+    /// Another rate than the policy's own, Hz.
+    pub(crate) rate_hz: Option<f64>,
+    /// Values of commands, by name; zeros for the others.
+    pub(crate) values: Vec<(String, Vec<f64>)>,
+}
+
+/// What `sinew policy run --json` prints.
+#[derive(Debug, Serialize)]
+pub(crate) struct RunReport {
+    policy: String,
+    rate_hz: f64,
+    seconds: u32,
+    ticks: usize,
+    lateness: Tail,
+    work: Tail,
+    cpu: Tail,
+    misses: Misses,
+    /// Ticks that repeated a command, and ticks that used old values, as the manifest allows.
+    repeated: u64,
+    kept: u64,
+    /// Of the control loop beside it.
+    loop_cycles: u64,
+    loop_missed: u64,
+    #[serde(skip)]
+    histogram: String,
+}
+
+impl RunReport {
+    /// Whether every missed tick is the machine's, not the policy's.
+    pub(crate) fn is_explained(&self) -> bool {
+        self.misses.explained == self.misses.total
+    }
+}
+
+/// Runs it to the end of its time, or to Ctrl-C; the robot is at rest afterwards.
+pub(crate) fn run(plan: &RunPlan) -> Result<RunReport> {
+    let (model, driver) = plant(&plan.plant)?;
+    let gate = GateConfig::from_robot(&model)?;
+    let fallback = sinew_nodes::fallback_of(&model).map_err(|error| anyhow!("{error}"))?;
+    let (inactive, stop) = Unconfigured::new(driver).configure()?;
+    let layout = inactive.layout().clone();
+    let (policy, inputs) = load(plan, &layout)?;
+    let (control, handle) = ControlLoop::with_fallback(inactive, gate, fallback)?;
+    let runner = RealTimeRunner::spawn(control, stop, RealTimeConfig::default())?;
+    let mut session =
+        Session { layout, handle, lease: LeaseId::default(), policy, inputs, plan, seq: 0 };
+    let made = session.drive();
+    // At rest, and switched off, whatever became of it.
+    let _ = session.handle.release(session.lease);
+    let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    let loop_counts = (count(&runner.stats().ticks), count(&runner.stats().missed));
+    let stopped = runner.stop();
+    let mut report = made?;
+    if stopped.is_none() {
+        bail!("the control thread had panicked; the actuators were stopped");
+    }
+    (report.loop_cycles, report.loop_missed) = loop_counts;
+    Ok(report)
+}
+
+fn plant(plant: &Plant) -> Result<(RobotModel, Box<dyn HardwareInterface>)> {
+    Ok(match plant {
+        Plant::Mock(robot) => {
+            let model = RobotModel::load(robot).map_err(refused)?;
+            let driver = MockDriver::of_robot(&model)?;
+            (model, Box::new(driver))
+        }
+        Plant::Sim(world) => {
+            let world = World::load(world).map_err(refused)?;
+            let model = world.robot().clone();
+            let scene = world.scene()?;
+            let (driver, _) = SimDriver::new(world, &scene)?;
+            (model, Box::new(driver))
+        }
+        Plant::Servo(robot) => {
+            let model = RobotModel::load(robot).map_err(refused)?;
+            let driver = ServoDriver::from_robot(&model)?;
+            (model, Box::new(driver))
+        }
+    })
+}
+
+fn load(plan: &RunPlan, layout: &Layout) -> Result<(Policy, CommandInputs)> {
+    let mut manifest = PolicyManifest::load(&plan.manifest).map_err(refused)?;
+    let pictured = manifest.inputs.iter().find_map(|input| match input {
+        InputSpec::Image { camera, .. } => Some(camera),
+        _ => None,
+    });
+    if let Some(camera) = pictured {
+        return Err(refused(anyhow!(
+            "the policy sees pictures of camera `{camera}`, which nothing gives here"
+        )));
+    }
+    if let Some(rate_hz) = plan.rate_hz {
+        manifest.rate_hz = rate_hz;
+    }
+    let folder = plan.manifest.parent().unwrap_or(std::path::Path::new("."));
+    let run_on = RunOn::one_thread(manifest.model.provider);
+    let policy = Policy::load_on(manifest, folder, layout, run_on).map_err(refused)?;
+    let mut inputs = policy.command_inputs();
+    for (name, values) in &plan.values {
+        inputs.set(name, values, sinew_types::Time::ZERO).map_err(refused)?;
+    }
+    inputs.clear();
+    Ok((policy, inputs))
+}
+
+struct Session<'a> {
+    layout: Layout,
+    handle: ControlHandle,
+    lease: LeaseId,
+    policy: Policy,
+    inputs: CommandInputs,
+    plan: &'a RunPlan,
+    seq: u64,
+}
+
+impl Session<'_> {
+    fn drive(&mut self) -> Result<RunReport> {
+        let commands = self.commands();
+        self.handle.arm()?;
+        self.until("an armed robot", |this| {
+            (this.handle.safety().mode == Mode::Ready).then_some(())
+        })?;
+        self.lease = self.acquire()?;
+        let mut command = self.first_command();
+        let period = self.policy.period();
+        let capacity = (f64::from(self.plan.seconds) / period.as_secs_f64()) as usize + 2;
+        let mut samples = Vec::with_capacity(capacity);
+        self.policy.reset(&self.handle.snapshot().state.clone())?;
+
+        // Behind the control loop, before everything else.
+        let priority = RealTimeConfig::default().fifo_priority.map(|own| own.saturating_sub(1));
+        LoopStats::default().prepare_thread(priority.filter(|own| *own > 0), false);
+        let mut deadlines = Deadlines::from_now(period);
+        let end = monotonic_now() + Duration::from_secs(self.plan.seconds.into());
+        let mut before = involuntary_switches();
+        while monotonic_now() < end && !interrupt::is_set() {
+            let deadline = deadlines.next();
+            let (started, cpu_before) = (monotonic_now(), thread_cpu_time());
+            self.tick(&commands, &mut command)?;
+            let (cpu, ended) = (thread_cpu_time().saturating_sub(cpu_before), monotonic_now());
+            let missed = deadlines.advance(ended) > 0;
+            let switches = involuntary_switches();
+            samples.push(Sample {
+                lateness: started.since(deadline),
+                work: ended.since(started),
+                cpu,
+                switches: switches - before,
+                missed,
+                followed: true,
+            });
+            before = switches;
+            deadlines.sleep();
+        }
+        self.report(&samples)
+    }
+
+    fn tick(
+        &mut self,
+        commands: &[(String, Vec<f64>)],
+        command: &mut ActuatorCommand,
+    ) -> Result<()> {
+        while let Some(notice) = self.handle.poll() {
+            if let Notice::LeaseVoided(voided) = notice {
+                bail!("the gate took the robot away: {}", voided.reason);
+            }
+        }
+        let Self { handle, policy, inputs, .. } = self;
+        let state = &handle.snapshot().state;
+        for (name, values) in commands {
+            inputs.set(name, values, state.stamp)?;
+        }
+        policy.step(state, inputs)?;
+        command.tick = state.tick;
+        policy.write(command);
+        self.seq += 1;
+        (command.lease, command.seq, command.boot_id) = (self.lease, self.seq, BOOT_ID);
+        // A refusal is counted by the gate, and ends the lease if it lasts.
+        let _ = self.handle.command(command);
+        let _ = self.handle.heartbeat(BOOT_ID);
+        Ok(())
+    }
+
+    /// The values of every command that the policy takes.
+    fn commands(&self) -> Vec<(String, Vec<f64>)> {
+        let mut all: Vec<(String, Vec<f64>)> = Vec::new();
+        for input in &self.policy.manifest().inputs {
+            let InputSpec::Observation { terms, .. } = input else { continue };
+            for term in terms.iter().filter(|term| term.source == TermSource::Command) {
+                let name = term.name.clone().unwrap_or_default();
+                if all.iter().all(|(known, _)| *known != name) {
+                    let given = self.plan.values.iter().find(|(given, _)| *given == name);
+                    let values =
+                        given.map_or_else(|| vec![0.0; term.width()], |(_, values)| values.clone());
+                    all.push((name, values));
+                }
+            }
+        }
+        all
+    }
+
+    fn acquire(&mut self) -> Result<LeaseId> {
+        let joints = self.policy.manifest().action.joints();
+        let groups = self.layout.groups().iter().filter(|group| {
+            let moves = |joint: &usize| joints.contains(&self.layout.joints()[*joint]);
+            group.joints.iter().any(moves)
+                || (joints.is_empty() && group.kind == sinew_types::GroupKind::Base)
+        });
+        let names: Vec<_> = groups.map(|group| group.name.clone()).collect();
+        let groups = GroupSet::named(&self.layout, names.iter().map(String::as_str))
+            .map_err(|group| anyhow!("no group `{group}`"))?;
+        let request = LeaseRequest {
+            source: Source::Skill,
+            groups,
+            boot_id: BOOT_ID,
+            command_period: self.policy.period(),
+        };
+        let id = self.handle.acquire(request)?;
+        self.until("a lease", |this| {
+            while let Some(notice) = this.handle.poll() {
+                if let Notice::Reply { request, result } = notice
+                    && request == id
+                {
+                    return Some(match result {
+                        Ok(Accepted::Granted { lease, .. }) => Ok(lease),
+                        Ok(_) => Err(anyhow!("no lease was granted")),
+                        Err(refusal) => Err(anyhow!("no lease: {refusal}")),
+                    });
+                }
+            }
+            None
+        })?
+        .context("the robot cannot be commanded")
+    }
+
+    /// Joints of the leased groups that the policy does not command stay where they are.
+    fn first_command(&mut self) -> ActuatorCommand {
+        let mut command = ActuatorCommand::unused(&self.layout);
+        command.valid_for = (self.policy.period() * 3).max(Duration::from_millis(100));
+        let commanded = self.policy.manifest().action.joints().to_vec();
+        let state = self.handle.state();
+        for group in self.layout.groups() {
+            let is_ours =
+                group.joints.iter().any(|joint| commanded.contains(&self.layout.joints()[*joint]));
+            for joint in group.joints.iter().filter(|_| is_ours) {
+                command.joints[*joint] = JointCommand::position(state.joints[*joint].position);
+            }
+        }
+        command
+    }
+
+    fn until<T>(&mut self, what: &str, mut poll: impl FnMut(&mut Self) -> Option<T>) -> Result<T> {
+        let since = Instant::now();
+        loop {
+            if let Some(found) = poll(self) {
+                return Ok(found);
+            }
+            if since.elapsed() > WITHIN || interrupt::is_set() {
+                bail!("waited for {what} for {:?}", since.elapsed());
+            }
+            let _ = self.handle.heartbeat(BOOT_ID);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn report(&self, samples: &[Sample]) -> Result<RunReport> {
+        let manifest = self.policy.manifest();
+        let tail = |of: fn(&Sample) -> Duration| Tail::of(samples.iter().map(of));
+        let (Some(lateness), Some(work), Some(cpu)) =
+            (tail(|s| s.lateness), tail(|s| s.work), tail(|s| s.cpu))
+        else {
+            bail!("interrupted before the first tick");
+        };
+        let (repeated, kept) = self.policy.degraded();
+        let budget = Duration::from_secs_f64(manifest.budget.run_p99_s);
+        Ok(RunReport {
+            policy: manifest.id.clone(),
+            rate_hz: manifest.rate_hz,
+            seconds: self.plan.seconds,
+            ticks: samples.len(),
+            lateness,
+            work,
+            cpu,
+            misses: Misses::among(samples, self.policy.period(), budget),
+            repeated,
+            kept,
+            loop_cycles: 0,
+            loop_missed: 0,
+            histogram: bars(samples.iter().map(|sample| sample.lateness)),
+        })
+    }
+}
+
+impl fmt::Display for RunReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} at {} Hz for {} s: {} ticks",
+            self.policy, self.rate_hz, self.seconds, self.ticks
+        )?;
+        let mut rows = vec![["", "p50", "p99", "max"].map(String::from).to_vec()];
+        for (name, tail) in
+            [("lateness", self.lateness), ("work", self.work), ("processor time", self.cpu)]
+        {
+            let mut cells = vec![name.to_owned()];
+            cells.extend([tail.p50_s, tail.p99_s, tail.max_s].map(short));
+            rows.push(cells);
+        }
+        write!(f, "{}\nlateness of a tick\n{}", table(&rows), self.histogram)?;
+        writeln!(
+            f,
+            "missed ticks: {}, {} explained; control loop: {} of {} cycles missed; degraded: {} repeated, {} \
+             with old values",
+            self.misses.total,
+            self.misses.explained,
+            self.loop_missed,
+            self.loop_cycles,
+            self.repeated,
+            self.kept
+        )
+    }
+}

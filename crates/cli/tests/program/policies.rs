@@ -1,0 +1,87 @@
+//! `sinew policy`.
+
+use std::path::Path;
+
+use crate::support::{json, root, sinew, text};
+
+#[test]
+fn a_policy_is_checked_for_a_robot_and_says_what_it_sees() {
+    let folder = tempfile::tempdir().unwrap();
+    let reach = root().join("policies/reach/reach.policy.yaml").display().to_string();
+    let output = sinew(folder.path(), &["policy", "check", &reach]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let said = text(&output);
+    for part in ["ok:", "tool_position_error", "rad, rotation vector", "arm_pan_joint"] {
+        assert!(said.contains(part), "expected `{part}` in: {said}");
+    }
+    let balancer = root().join("urdf/balancer.robot.yaml").display().to_string();
+    let output = sinew(folder.path(), &["policy", "check", &reach, "--robot", &balancer]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).contains("inputs[0].terms[0].joints[0]"), "{}", text(&output));
+}
+
+#[test]
+fn a_policy_of_another_project_is_imported_by_one_command() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/g1/deploy.yaml");
+    if !data.exists() {
+        assert!(std::env::var_os("CI").is_none(), "{} is missing", data.display());
+        eprintln!("skipped: {} is not here", data.display());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let deploy = data.display().to_string();
+    let output = sinew(folder.path(), &["policy", "import", &deploy, "--out", "g1"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("joint order of the motors: left_hip_pitch_joint"));
+    assert!(folder.path().join("g1/g1.policy.yaml").is_file());
+    assert!(folder.path().join("g1/policy.onnx").is_file());
+    let again = sinew(folder.path(), &["policy", "import", &deploy, "--out", "g1"]);
+    assert_eq!(again.status.code(), Some(2), "{}", text(&again));
+    let short = ["policy", "import", &deploy, "--out", "h1", "--joints", "hip,knee"];
+    let output = sinew(folder.path(), &short);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).contains("each of the robot's 2 motors once"), "{}", text(&output));
+    let unknown = sinew(folder.path(), &["policy", "import", "weights.pt", "--out", "x"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown).contains("allowed: deploy.yaml"), "{}", text(&unknown));
+}
+
+#[test]
+fn a_bench_times_each_stage_beside_the_bare_call() {
+    let reach = root().join("policies/reach/reach.policy.yaml").display().to_string();
+    let arguments = ["policy", "bench", &reach, "--ticks", "200", "--rounds", "2", "--json"];
+    let output =
+        sinew(&root(), &[&arguments[..], &["--provider", "cpu", "--provider", "cuda"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let report = json(&output);
+    let rows = report["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    for stage in ["observe", "run", "decode", "total", "floor", "observe_and_decode_cpu"] {
+        assert!(rows[0][stage]["p50_s"].as_f64().unwrap() > 0.0, "{stage}: {report:#}");
+    }
+    assert!(rows[0]["run_p50_ratio"].as_f64().unwrap() > 0.5);
+    // There is no such provider in this build of ONNX Runtime, and it says so.
+    assert!(rows[1]["missing"].as_str().unwrap().contains("Cuda is not there"), "{report:#}");
+}
+
+#[test]
+fn a_policy_runs_alone_and_refuses_what_makes_no_sense() {
+    let reach = root().join("policies/reach/reach.policy.yaml").display().to_string();
+    let run = |more: &[&str]| sinew(&root(), &[&["policy", "run", &reach], more].concat());
+    let output = run(&["--seconds", "2", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let report = json(&output);
+    assert!(report["ticks"].as_u64().unwrap() > 20, "{report:#}");
+    assert!(report["loop_cycles"].as_u64().unwrap() > 100, "{report:#}");
+    for (more, says) in [
+        (&["--driver", "servo"][..], "--arm"),
+        (&["--world", "x.yaml"], "--world is for the driver sim"),
+        (&["--set", "tool_position_error=1"], "tool_position_error"),
+        (&["--set", "tool=a"], "NAME=NUMBER"),
+        (&["--rate", "5000"], "up to 1000 Hz"),
+    ] {
+        let output = run(more);
+        assert_eq!(output.status.code(), Some(2), "{more:?}: {}", text(&output));
+        assert!(text(&output).contains(says), "{more:?}: {}", text(&output));
+    }
+}
