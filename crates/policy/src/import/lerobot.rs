@@ -79,8 +79,8 @@ struct Normalizer {
     statistics: BTreeMap<String, Vec<f64>>,
 }
 
-/// Reads an ACT checkpoint of LeRobot: configuration, processors with their statistics, and the ONNX model
-/// that `sinew policy export-lerobot` makes of its weights, which takes and gives normalised values.
+/// Reads an ACT checkpoint of LeRobot: configuration, processors with their statistics, and an ONNX model of its
+/// network, exported with inputs that are named as the features are, which takes and gives normalised values.
 ///
 /// # Errors
 /// [`ImportError`] names the file and field, what it holds and what is allowed.
@@ -403,7 +403,7 @@ fn model_in(folder: &Path, file: &In) -> Result<PathBuf, ImportError> {
         Err(models) => Err(file.field(
             "models in the folder",
             models.len(),
-            "one .onnx file: `sinew policy export-lerobot` makes it",
+            "one .onnx file: the checkpoint's network, normalised values in and out",
         )),
     }
 }

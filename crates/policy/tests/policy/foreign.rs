@@ -497,5 +497,5 @@ fn a_wrong_lerobot_checkpoint_is_refused() {
     import_lerobot(&checkpoint, &options, "test").unwrap();
     std::fs::write(checkpoint.join("other.onnx"), b"").unwrap();
     let made = import_lerobot(&checkpoint, &options, "test");
-    assert_refused(made, "two models", &["models in the folder", "2", "export-lerobot"]);
+    assert_refused(made, "two models", &["models in the folder", "2", "one .onnx file"]);
 }
