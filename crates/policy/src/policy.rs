@@ -285,6 +285,11 @@ impl Policy {
         &self.last_action
     }
 
+    /// The command of the last good step, in the order of the action.
+    pub fn output(&self) -> &[f64] {
+        self.decoder.output()
+    }
+
     /// Ticks that repeated the last command, as `on_fault` allows, and ticks in which a term's last good
     /// values stood in.
     pub fn degraded(&self) -> (u64, u64) {

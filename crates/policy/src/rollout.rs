@@ -1,12 +1,62 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use nalgebra::{Isometry3, Quaternion, UnitQuaternion, Vector3};
-use sinew_types::{BaseState, ImuState, Layout, RobotState, Time};
+use sinew_types::{BaseState, ImuState, JointState, Layout, RobotState, Time};
 
-use crate::manifest::{Rollout, RolloutTick};
+use crate::manifest::{Rollout, RolloutImu, RolloutTick};
 use crate::policy::{difference, is_off};
-use crate::{Policy, PolicyError};
+use crate::{CommandInputs, Policy, PolicyError};
+
+impl Rollout {
+    /// An empty record of a robot's ticks, which a replay is to repeat to the last bit.
+    pub fn exact(layout: &Layout) -> Self {
+        Self {
+            joints: layout.joints().to_vec(),
+            observation_tolerance: 0.0,
+            action_tolerance: 0.0,
+            target_tolerance: 0.0,
+            ticks: Vec::new(),
+        }
+    }
+
+    /// Takes down the tick that a policy has just made of this state and these commands; pictures are left out.
+    pub fn record(&mut self, policy: &Policy, state: &RobotState, commands: &CommandInputs) {
+        let of_joints = |field: fn(&JointState) -> f64| state.joints.iter().map(field).collect();
+        self.ticks.push(RolloutTick {
+            joint_position: of_joints(|joint| joint.position),
+            joint_velocity: of_joints(|joint| joint.velocity),
+            joint_effort: of_joints(|joint| joint.effort),
+            imu: state.imu.filter(|imu| imu.valid).map(|imu| RolloutImu {
+                orientation: [
+                    imu.orientation.w,
+                    imu.orientation.i,
+                    imu.orientation.j,
+                    imu.orientation.k,
+                ],
+                angular_velocity: imu.angular_velocity.into(),
+                linear_acceleration: imu.linear_acceleration.into(),
+            }),
+            base_linear_velocity: state
+                .base
+                .filter(|base| base.valid)
+                .map(|base| base.linear_velocity.into()),
+            base_angular_velocity: state
+                .base
+                .filter(|base| base.valid)
+                .map(|base| base.angular_velocity.into()),
+            commands: commands.given().collect(),
+            images: BTreeMap::new(),
+            inputs: policy
+                .observations()
+                .map(|(name, values)| (name.to_owned(), values.to_vec()))
+                .collect(),
+            action: policy.raw_action().to_vec(),
+            target: policy.output().to_vec(),
+        });
+    }
+}
 
 impl Policy {
     /// Runs a recorded rollout from a reset on, and compares what the policy makes of it: inputs of the
@@ -91,7 +141,12 @@ impl Policy {
         state: &mut RobotState,
     ) -> Result<(), PolicyError> {
         state.stamp = now;
-        for (values, is_position) in [(&tick.joint_position, true), (&tick.joint_velocity, false)] {
+        let fields: [(&[f64], fn(&mut JointState) -> &mut f64); 3] = [
+            (&tick.joint_position, |joint| &mut joint.position),
+            (&tick.joint_velocity, |joint| &mut joint.velocity),
+            (&tick.joint_effort, |joint| &mut joint.effort),
+        ];
+        for (values, field) in fields {
             if !values.is_empty() && values.len() != rollout.joints.len() {
                 let allowed = format!("{} values, one per joint", rollout.joints.len());
                 let value = format!("{} values", values.len());
@@ -104,17 +159,19 @@ impl Policy {
                 };
                 let joint = &mut state.joints[index];
                 (joint.valid, joint.stamp) = (true, now);
-                if is_position {
-                    joint.position = *value;
-                } else {
-                    joint.velocity = *value;
-                }
+                *field(joint) = *value;
             }
         }
         state.imu = tick.imu.map(|imu| {
             let [w, x, y, z] = imu.orientation;
+            let quaternion = Quaternion::new(w, x, y, z);
+            // One that was recorded here is a unit quaternion, and must stay the same to the last bit.
+            let is_unit = (quaternion.norm_squared() - 1.0).abs() < 1e-12;
             ImuState {
-                orientation: UnitQuaternion::from_quaternion(Quaternion::new(w, x, y, z)),
+                orientation: match is_unit {
+                    true => UnitQuaternion::new_unchecked(quaternion),
+                    false => UnitQuaternion::from_quaternion(quaternion),
+                },
                 angular_velocity: Vector3::from(imu.angular_velocity),
                 linear_acceleration: Vector3::from(imu.linear_acceleration),
                 stamp: now,
@@ -125,7 +182,10 @@ impl Policy {
             linear_velocity: Vector3::from(velocity),
             stamp: now,
             valid: true,
-            angular_velocity: tick.imu.map_or(Vector3::zeros(), |imu| imu.angular_velocity.into()),
+            angular_velocity: tick
+                .base_angular_velocity
+                .or(tick.imu.map(|imu| imu.angular_velocity))
+                .map_or(Vector3::zeros(), Vector3::from),
             map_from_base: Isometry3::identity(),
         });
         Ok(())

@@ -15,7 +15,9 @@ use sinew_hardware::{
     LeaseRequest, LoopStats, Mode, Notice, RealTimeConfig, RealTimeRunner, Unconfigured,
     monotonic_now, thread_cpu_time,
 };
-use sinew_policy::{CommandInputs, InputSpec, Policy, PolicyManifest, RunOn, Source as TermSource};
+use sinew_policy::{
+    CommandInputs, InputSpec, Policy, PolicyManifest, Rollout, RunOn, Source as TermSource,
+};
 use sinew_robot::RobotModel;
 use sinew_types::{ActuatorCommand, BootId, JointCommand, Layout, LeaseId, Source};
 
@@ -49,6 +51,8 @@ pub(crate) struct RunPlan {
     pub(crate) rate_hz: Option<f64>,
     /// Values of commands, by name; zeros for the others.
     pub(crate) values: Vec<(String, Vec<f64>)>,
+    /// Where the ticks are taken down.
+    pub(crate) record: Option<PathBuf>,
 }
 
 /// What `sinew policy run --json` prints.
@@ -89,8 +93,16 @@ pub(crate) fn run(plan: &RunPlan) -> Result<RunReport> {
     let (policy, inputs) = load(plan, &layout)?;
     let (control, handle) = ControlLoop::with_fallback(inactive, gate, fallback)?;
     let runner = RealTimeRunner::spawn(control, stop, RealTimeConfig::default())?;
-    let mut session =
-        Session { layout, handle, lease: LeaseId::default(), policy, inputs, plan, seq: 0 };
+    let mut session = Session {
+        record: plan.record.is_some().then(|| Rollout::exact(&layout)),
+        layout,
+        handle,
+        lease: LeaseId::default(),
+        policy,
+        inputs,
+        plan,
+        seq: 0,
+    };
     let made = session.drive();
     // At rest, and switched off, whatever became of it.
     let _ = session.handle.release(session.lease);
@@ -102,6 +114,10 @@ pub(crate) fn run(plan: &RunPlan) -> Result<RunReport> {
         bail!("the control thread had panicked; the actuators were stopped");
     }
     (report.loop_cycles, report.loop_missed) = loop_counts;
+    if let (Some(path), Some(record)) = (&plan.record, &session.record) {
+        std::fs::write(path, serde_json::to_string(record)?)
+            .with_context(|| format!("{}: cannot be written", path.display()))?;
+    }
     Ok(report)
 }
 
@@ -160,6 +176,7 @@ struct Session<'a> {
     inputs: CommandInputs,
     plan: &'a RunPlan,
     seq: u64,
+    record: Option<Rollout>,
 }
 
 impl Session<'_> {
@@ -221,6 +238,9 @@ impl Session<'_> {
         policy.step(state, inputs)?;
         command.tick = state.tick;
         policy.write(command);
+        if let Some(record) = &mut self.record {
+            record.record(policy, state, inputs);
+        }
         self.seq += 1;
         (command.lease, command.seq, command.boot_id) = (self.lease, self.seq, BOOT_ID);
         // A refusal is counted by the gate, and ends the lease if it lasts.

@@ -8,7 +8,9 @@ use sinew_policy::import::{
     Imported, LerobotOptions, import_deploy, import_kinfer, import_lerobot, import_motion,
     import_rl_sar,
 };
-use sinew_policy::{History, InputSpec, Policy, PolicyManifest, Provider, RunOn};
+use sinew_policy::{
+    History, InputSpec, Policy, PolicyError, PolicyManifest, Provider, Rollout, RunOn,
+};
 use sinew_robot::RobotModel;
 use sinew_types::{GroupKind, Layout};
 
@@ -33,6 +35,8 @@ enum PolicyCommand {
     Import(ImportArgs),
     /// Measures the stages of a tick beside ONNX Runtime's own call.
     Bench(BenchArgs),
+    /// Runs the ticks that `run --record` took down once more, and compares them bit by bit.
+    Replay(ReplayArgs),
     /// Runs a policy alone, in real time, through the control loop and the gate of a robot.
     Run(RunArgs),
 }
@@ -130,6 +134,25 @@ enum DriverName {
 }
 
 #[derive(Args)]
+struct ReplayArgs {
+    /// What `sinew policy run --record` wrote.
+    record: PathBuf,
+    /// The policy's manifest.
+    manifest: PathBuf,
+    /// Print one JSON object instead: docs/cli.md.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `sinew policy replay --json` prints.
+#[derive(Serialize)]
+struct ReplayReport {
+    identical: bool,
+    ticks: usize,
+    difference: Option<String>,
+}
+
+#[derive(Args)]
 struct RunArgs {
     /// The policy's manifest.
     manifest: PathBuf,
@@ -151,6 +174,9 @@ struct RunArgs {
     /// A command of the policy: NAME=VALUE,…; zeros for those that are not given.
     #[arg(long = "set", value_name = "NAME=VALUE,…", allow_hyphen_values = true)]
     values: Vec<String>,
+    /// Take every tick down in this file, for `sinew policy replay`.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// Switches the drives of a real robot on.
     #[arg(long)]
     arm: bool,
@@ -185,6 +211,7 @@ pub(crate) fn run(args: &PolicyArgs) -> Result<Exit> {
         PolicyCommand::Check(args) => check(args),
         PolicyCommand::Import(args) => import(args),
         PolicyCommand::Bench(args) => bench(args),
+        PolicyCommand::Replay(args) => replay(args),
         PolicyCommand::Run(args) => run_alone(args),
     }
 }
@@ -384,6 +411,34 @@ fn bench(args: &BenchArgs) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
+fn replay(args: &ReplayArgs) -> Result<Exit> {
+    let text = std::fs::read_to_string(&args.record)
+        .with_context(|| format!("{}: cannot be read", args.record.display()))
+        .map_err(refused)?;
+    let rollout: Rollout = serde_json::from_str(&text)
+        .with_context(|| format!("{}: no record of a policy", args.record.display()))
+        .map_err(refused)?;
+    let groups = vec![("body".to_owned(), GroupKind::Base, rollout.joints.clone())];
+    let layout = Layout::new(rollout.joints.clone(), groups)?;
+    let mut policy = Policy::load(&args.manifest, &layout).map_err(refused)?;
+    let difference = match policy.check_rollout(&rollout, &layout) {
+        Ok(()) => None,
+        Err(difference @ PolicyError::Golden { .. }) => Some(difference.to_string()),
+        Err(other) => return Err(other.into()),
+    };
+    let report =
+        ReplayReport { identical: difference.is_none(), ticks: rollout.ticks.len(), difference };
+    if args.json {
+        print_json(&report)?;
+    } else {
+        match &report.difference {
+            None => println!("{} ticks, identical", report.ticks),
+            Some(difference) => println!("{difference}"),
+        }
+    }
+    Ok(if report.identical { Exit::Success } else { Exit::Failure })
+}
+
 fn run_alone(args: &RunArgs) -> Result<Exit> {
     let wrong = |text: &str| Err(refused(anyhow!("{text}")));
     let robot = args.robot.clone().unwrap_or_else(|| share().join("urdf/mobi.robot.yaml"));
@@ -420,6 +475,7 @@ fn run_alone(args: &RunArgs) -> Result<Exit> {
         seconds: args.seconds,
         rate_hz: args.rate,
         values: args.values.iter().map(|text| value(text)).collect::<Result<_>>()?,
+        record: args.record.clone(),
     };
     let report = policy_run::run(&plan)?;
     if args.json {

@@ -68,11 +68,26 @@ fn a_bench_times_each_stage_beside_the_bare_call() {
 fn a_policy_runs_alone_and_refuses_what_makes_no_sense() {
     let reach = root().join("policies/reach/reach.policy.yaml").display().to_string();
     let run = |more: &[&str]| sinew(&root(), &[&["policy", "run", &reach], more].concat());
-    let output = run(&["--seconds", "2", "--json"]);
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("ticks.json").display().to_string();
+    let moving = ["--set", "tool_position_error=0.05,-0.02,0.01", "--driver", "sim"];
+    let output = run(&[&["--seconds", "2", "--json", "--record", &record][..], &moving].concat());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let report = json(&output);
     assert!(report["ticks"].as_u64().unwrap() > 20, "{report:#}");
     assert!(report["loop_cycles"].as_u64().unwrap() > 100, "{report:#}");
+    let replay = |record: &str| sinew(&root(), &["policy", "replay", record, &reach]);
+    let same = replay(&record);
+    assert_eq!(same.status.code(), Some(0), "{}", text(&same));
+    assert!(text(&same).contains("ticks, identical"), "{}", text(&same));
+    let taken = std::fs::read_to_string(&record).unwrap();
+    let mut ticks: serde_json::Value = serde_json::from_str(&taken).unwrap();
+    let position = ticks["ticks"][9]["joint_position"][3].as_f64().unwrap();
+    ticks["ticks"][9]["joint_position"][3] = (position + 1e-4).into();
+    std::fs::write(&record, ticks.to_string()).unwrap();
+    let other = replay(&record);
+    assert_eq!(other.status.code(), Some(1), "{}", text(&other));
+    assert!(text(&other).contains("rollout tick 9"), "{}", text(&other));
     for (more, says) in [
         (&["--driver", "servo"][..], "--arm"),
         (&["--world", "x.yaml"], "--world is for the driver sim"),

@@ -53,10 +53,14 @@ pub struct RolloutTick {
     pub joint_position: Vec<f64>,
     /// rad/s or m/s.
     pub joint_velocity: Vec<f64>,
+    /// N·m or N.
+    pub joint_effort: Vec<f64>,
     /// The inertial measurement unit.
     pub imu: Option<RolloutImu>,
     /// m/s in the base frame.
     pub base_linear_velocity: Option<[f64; 3]>,
+    /// rad/s in the base frame; that of the inertial measurement unit if none.
+    pub base_angular_velocity: Option<[f64; 3]>,
     /// What the caller gives, by name.
     pub commands: BTreeMap<String, Vec<f64>>,
     /// Pictures by camera.

@@ -121,6 +121,12 @@ impl CommandInputs {
         }
     }
 
+    /// Every command that was given, with its values.
+    pub fn given(&self) -> impl Iterator<Item = (String, Vec<f64>)> {
+        let given = self.slots.iter().filter(|slot| slot.stamp.is_some());
+        given.map(|slot| (slot.name.clone(), slot.values.clone()))
+    }
+
     /// Forgets all values, so that a new episode cannot run on those of the last.
     pub fn clear(&mut self) {
         for slot in &mut self.slots {
