@@ -171,6 +171,19 @@ pub enum PolicyError {
         /// What may be.
         allowed: String,
     },
+    /// A blend of no policies.
+    #[error("a blend of policies needs at least one")]
+    NoPolicy,
+    /// Weights of a blend that make no sense.
+    #[error(
+        "weights {given:?}; allowed: one for each of {policies} policies, none negative, one above 0"
+    )]
+    Weights {
+        /// What was given.
+        given: Vec<f64>,
+        /// How many policies there are.
+        policies: usize,
+    },
     /// No thread could be started.
     #[error("policy `{policy}`: no thread for its network")]
     Thread {

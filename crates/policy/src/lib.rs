@@ -30,6 +30,7 @@
 
 mod act;
 mod background;
+mod blend;
 mod error;
 mod host;
 pub mod import;
@@ -42,6 +43,7 @@ mod rollout;
 
 pub use act::{ActionDecoder, ChunkQueue};
 pub use background::{BackgroundPolicy, BeforeRun};
+pub use blend::PolicyBlend;
 pub use error::PolicyError;
 pub use host::{PolicyHost, PolicyLoader};
 pub use latency::{Histogram, Latency};

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod background;
+mod blend;
 mod common;
 mod foreign;
 mod host;
