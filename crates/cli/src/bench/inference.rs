@@ -1,10 +1,12 @@
 //! What a tick of a policy costs, beside ONNX Runtime's own call on the same model.
 
 use std::fmt;
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use nalgebra::{Isometry3, UnitQuaternion, Vector3};
 use serde::Serialize;
 use sinew_policy::{
@@ -26,6 +28,8 @@ pub(crate) struct InferencePlan {
     pub(crate) ticks: u32,
     pub(crate) rounds: u32,
     pub(crate) run_on: Vec<RunOn>,
+    /// Programs that measure the same by other means, with their arguments.
+    pub(crate) peers: Vec<String>,
 }
 
 /// Median and tail of some times.
@@ -70,6 +74,19 @@ pub(crate) struct InferenceRow {
     /// Medians over the rounds of `run` over `floor`.
     run_p50_ratio: f64,
     run_p99_ratio: f64,
+    peers: Vec<PeerRow>,
+}
+
+/// Another program on the same model, round by round beside ours.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PeerRow {
+    command: String,
+    /// Medians over the rounds.
+    p50_s: f64,
+    p99_s: f64,
+    /// Medians over the rounds of our whole tick over the peer's.
+    total_p50_ratio: f64,
+    total_p99_ratio: f64,
 }
 
 /// What `sinew policy bench --json` prints.
@@ -102,6 +119,7 @@ pub(crate) fn measure(
                 observe_and_decode_cpu: Times::default(),
                 run_p50_ratio: f64::NAN,
                 run_p99_ratio: f64::NAN,
+                peers: Vec::new(),
             }),
             Err(Failure::Other(error)) => return Err(error),
         }
@@ -114,6 +132,12 @@ enum Failure {
     /// The provider is not there.
     Missing(String),
     Other(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
 }
 
 impl From<PolicyError> for Failure {
@@ -142,11 +166,12 @@ fn measure_on(
     let (mut observe, mut run, mut decode, mut total) = (vec![], vec![], vec![], vec![]);
     let (mut floor, mut cpu) = (vec![], vec![]);
     let (mut p50_ratios, mut p99_ratios) = (vec![], vec![]);
+    let mut peers = plan.peers.iter().map(|peer| Peer::start(peer)).collect::<Result<Vec<_>>>()?;
     for round in 1..=plan.rounds {
         if interrupt::is_set() {
             return Err(Failure::Other(anyhow!("interrupted in round {round}")));
         }
-        let (mut runs, mut floors) = (vec![], vec![]);
+        let (mut runs, mut floors, mut wholes) = (vec![], vec![], vec![]);
         // By turns, so that whatever else the machine does falls on both alike.
         for tick in 0..2 * plan.ticks {
             let is_counted = tick >= plan.ticks;
@@ -167,7 +192,7 @@ fn measure_on(
             observe.push(stages.observe.as_secs_f64());
             runs.push(stages.run.as_secs_f64());
             decode.push(stages.decode.as_secs_f64());
-            total.push(whole.as_secs_f64());
+            wholes.push(whole.as_secs_f64());
             floors.push(bare.as_secs_f64());
             let own = by_cpu.stages();
             cpu.push((own.observe + own.decode).as_secs_f64());
@@ -183,6 +208,11 @@ fn measure_on(
             short(own.p50_s),
             short(bare.p50_s)
         ));
+        let whole = Times::of(&wholes);
+        for peer in &mut peers {
+            peer.measure(plan.ticks, whole)?;
+        }
+        total.extend(wholes);
         run.extend(runs);
         floor.extend(floors);
     }
@@ -198,7 +228,57 @@ fn measure_on(
         observe_and_decode_cpu: Times::of(&cpu),
         run_p50_ratio: median(p50_ratios).unwrap_or(f64::NAN),
         run_p99_ratio: median(p99_ratios).unwrap_or(f64::NAN),
+        peers: peers.into_iter().map(Peer::row).collect(),
     })
+}
+
+/// A program that reads a number of runs per line, and answers each with median and 99th percentile, s.
+struct Peer {
+    command: String,
+    child: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+    /// Per round: median, 99th percentile, and the ratios of ours over them.
+    rounds: Vec<[f64; 4]>,
+}
+
+impl Peer {
+    fn start(command: &str) -> Result<Self> {
+        let mut words = command.split_whitespace();
+        let program = words.next().context("--peer: empty; allowed: a program")?;
+        let mut child = Command::new(program)
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("--peer {command}: cannot be started"))?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            bail!("--peer {command}: without input or output");
+        };
+        let output = BufReader::new(output).lines();
+        Ok(Self { command: command.to_owned(), child, input, output, rounds: Vec::new() })
+    }
+
+    fn measure(&mut self, runs: u32, ours: Times) -> Result<()> {
+        writeln!(self.input, "{runs}")?;
+        let line = self.output.next().transpose()?.unwrap_or_default();
+        let values: Result<Vec<f64>, _> = line.split_whitespace().map(str::parse).collect();
+        let Ok([p50, p99]) = values.as_deref() else {
+            bail!("--peer {}: answered `{line}`; allowed: two numbers", self.command);
+        };
+        self.rounds.push([*p50, *p99, ours.p50_s / p50, ours.p99_s / p99]);
+        Ok(())
+    }
+
+    fn row(mut self) -> PeerRow {
+        // Its input is closed: it ends.
+        drop(self.input);
+        let _ = self.child.wait();
+        let of = |place: usize| median(self.rounds.iter().map(|round| round[place]));
+        let [p50_s, p99_s, total_p50_ratio, total_p99_ratio] =
+            [0, 1, 2, 3].map(|place| of(place).unwrap_or(f64::NAN));
+        PeerRow { command: self.command, p50_s, p99_s, total_p50_ratio, total_p99_ratio }
+    }
 }
 
 /// A robot whose joints swing.
@@ -313,6 +393,18 @@ impl fmt::Display for InferenceReport {
                 "run over floor, median of {} rounds: p50 {:.3}, p99 {:.3}",
                 self.rounds, row.run_p50_ratio, row.run_p99_ratio
             )?;
+            for peer in &row.peers {
+                writeln!(
+                    f,
+                    "peer `{}`: p50 {}, p99 {}; our whole tick over it, median of {} rounds: p50 {:.3}, p99 {:.3}",
+                    peer.command,
+                    short(peer.p50_s),
+                    short(peer.p99_s),
+                    self.rounds,
+                    peer.total_p50_ratio,
+                    peer.total_p99_ratio
+                )?;
+            }
         }
         Ok(())
     }

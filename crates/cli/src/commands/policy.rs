@@ -114,6 +114,10 @@ struct BenchArgs {
     /// Threads of a run; may be given more than once.
     #[arg(long, value_name = "N", default_values_t = [1])]
     threads: Vec<usize>,
+    /// A program that measures the same model by other means, and its arguments: it reads a number of runs per
+    /// line, and answers with median and 99th percentile in seconds. May be given more than once.
+    #[arg(long = "peer", value_name = "COMMAND")]
+    peers: Vec<String>,
     /// What it is run on; may be given more than once.
     #[arg(long, value_name = "PROVIDER")]
     provider: Vec<ProviderName>,
@@ -401,6 +405,7 @@ fn bench(args: &BenchArgs) -> Result<Exit> {
         ticks: args.ticks,
         rounds: args.rounds,
         run_on,
+        peers: args.peers.clone(),
     };
     let report = inference::measure(&plan, &mut |line| eprintln!("{line}"))?;
     if args.json {
