@@ -1,12 +1,10 @@
 //! What a tick of a policy costs, beside ONNX Runtime's own call on the same model.
 
 use std::fmt;
-use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use nalgebra::{Isometry3, UnitQuaternion, Vector3};
 use serde::Serialize;
 use sinew_policy::{
@@ -15,6 +13,7 @@ use sinew_policy::{
 };
 use sinew_types::{BaseState, ImuState, Layout, RobotState, Time};
 
+use super::peer::{Peer, PeerRow};
 use super::stats::{median, short};
 use crate::eval::stats::quantile;
 use crate::interrupt;
@@ -75,18 +74,6 @@ pub(crate) struct InferenceRow {
     run_p50_ratio: f64,
     run_p99_ratio: f64,
     peers: Vec<PeerRow>,
-}
-
-/// Another program on the same model, round by round beside ours.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct PeerRow {
-    command: String,
-    /// Medians over the rounds.
-    p50_s: f64,
-    p99_s: f64,
-    /// Medians over the rounds of our whole tick over the peer's.
-    total_p50_ratio: f64,
-    total_p99_ratio: f64,
 }
 
 /// What `sinew policy bench --json` prints.
@@ -210,7 +197,7 @@ fn measure_on(
         ));
         let whole = Times::of(&wholes);
         for peer in &mut peers {
-            peer.measure(plan.ticks, whole)?;
+            peer.measure(plan.ticks, whole.p50_s, whole.p99_s)?;
         }
         total.extend(wholes);
         run.extend(runs);
@@ -230,55 +217,6 @@ fn measure_on(
         run_p99_ratio: median(p99_ratios).unwrap_or(f64::NAN),
         peers: peers.into_iter().map(Peer::row).collect(),
     })
-}
-
-/// A program that reads a number of runs per line, and answers each with median and 99th percentile, s.
-struct Peer {
-    command: String,
-    child: Child,
-    input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
-    /// Per round: median, 99th percentile, and the ratios of ours over them.
-    rounds: Vec<[f64; 4]>,
-}
-
-impl Peer {
-    fn start(command: &str) -> Result<Self> {
-        let mut words = command.split_whitespace();
-        let program = words.next().context("--peer: empty; allowed: a program")?;
-        let mut child = Command::new(program)
-            .args(words)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("--peer {command}: cannot be started"))?;
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            bail!("--peer {command}: without input or output");
-        };
-        let output = BufReader::new(output).lines();
-        Ok(Self { command: command.to_owned(), child, input, output, rounds: Vec::new() })
-    }
-
-    fn measure(&mut self, runs: u32, ours: Times) -> Result<()> {
-        writeln!(self.input, "{runs}")?;
-        let line = self.output.next().transpose()?.unwrap_or_default();
-        let values: Result<Vec<f64>, _> = line.split_whitespace().map(str::parse).collect();
-        let Ok([p50, p99]) = values.as_deref() else {
-            bail!("--peer {}: answered `{line}`; allowed: two numbers", self.command);
-        };
-        self.rounds.push([*p50, *p99, ours.p50_s / p50, ours.p99_s / p99]);
-        Ok(())
-    }
-
-    fn row(mut self) -> PeerRow {
-        // Its input is closed: it ends.
-        drop(self.input);
-        let _ = self.child.wait();
-        let of = |place: usize| median(self.rounds.iter().map(|round| round[place]));
-        let [p50_s, p99_s, total_p50_ratio, total_p99_ratio] =
-            [0, 1, 2, 3].map(|place| of(place).unwrap_or(f64::NAN));
-        PeerRow { command: self.command, p50_s, p99_s, total_p50_ratio, total_p99_ratio }
-    }
 }
 
 /// A robot whose joints swing.

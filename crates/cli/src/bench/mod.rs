@@ -4,6 +4,7 @@ mod chain_robot;
 pub(crate) mod inference;
 pub(crate) mod loop_rig;
 pub(crate) mod pacing;
+mod peer;
 pub(crate) mod policy_run;
 pub(crate) mod stats;
 pub(crate) mod stop;

@@ -1,0 +1,40 @@
+mod bench;
+mod check;
+mod import;
+mod replay;
+mod run;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use crate::exit::Exit;
+
+#[derive(Args)]
+pub(crate) struct PolicyArgs {
+    #[command(subcommand)]
+    command: PolicyCommand,
+}
+
+#[derive(Subcommand)]
+enum PolicyCommand {
+    /// Loads a policy for a robot, and says what it sees and what it commands.
+    Check(check::CheckArgs),
+    /// Makes a manifest of another project's policy, and lists what a person must confirm.
+    Import(import::ImportArgs),
+    /// Measures the stages of a tick beside ONNX Runtime's own call.
+    Bench(bench::BenchArgs),
+    /// Runs the ticks that `run --record` took down once more, and compares them bit by bit.
+    Replay(replay::ReplayArgs),
+    /// Runs a policy alone, in real time, through the control loop and the gate of a robot.
+    Run(run::RunArgs),
+}
+
+pub(crate) fn run(args: &PolicyArgs) -> Result<Exit> {
+    match &args.command {
+        PolicyCommand::Check(args) => check::run(args),
+        PolicyCommand::Import(args) => import::run(args),
+        PolicyCommand::Bench(args) => bench::run(args),
+        PolicyCommand::Replay(args) => replay::run(args),
+        PolicyCommand::Run(args) => run::run(args),
+    }
+}
