@@ -64,7 +64,8 @@ pub trait HardwareInterface: Send {
     /// The driver's name, for errors.
     fn name(&self) -> &'static str;
 
-    /// Opens devices and checks them. Not real-time safe; may take seconds.
+    /// Opens devices and checks them; anew if it is called again, after which the driver is inactive as after the first
+    /// time. Not real-time safe; may take seconds.
     ///
     /// # Errors
     /// [`DriverError::Configure`] names what is missing or wrong.

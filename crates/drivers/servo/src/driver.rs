@@ -118,6 +118,24 @@ impl ServoDriver {
         Self { plan, counters, stops, clock, io, state, goals, epoch: 0, is_active: false }
     }
 
+    /// Sets the servos up, and has a thread serve them from then on.
+    fn start(&mut self, mut worker: Box<Worker>) -> Result<(), DriverError> {
+        if let Err(error) = worker.configure() {
+            self.io = Io::New(worker);
+            return Err(error.into_driver_error());
+        }
+        let (requests, served) = channel();
+        let thread = std::thread::Builder::new()
+            .name("servo-bus".to_owned())
+            .spawn(move || worker.run(&served))
+            .map_err(|error| DriverError::Configure {
+                driver: NAME,
+                reason: format!("its IO thread cannot be started: {error}"),
+            })?;
+        self.io = Io::Thread { requests: Some(requests), thread: Some(thread) };
+        Ok(())
+    }
+
     /// Asks the IO thread and waits for its answer.
     fn ask<T>(&mut self, request: impl FnOnce(Sender<T>) -> Request) -> Result<T, DriverError> {
         let lost = DriverError::Disconnected { driver: NAME };
@@ -162,35 +180,24 @@ impl HardwareInterface for ServoDriver {
         NAME
     }
 
+    /// Configured again, it opens the port anew and sets the servos up anew; one that failed to may be configured again.
     fn configure(&mut self) -> Result<Configured, DriverError> {
-        let failed =
-            |reason: &str| DriverError::Configure { driver: NAME, reason: reason.to_owned() };
+        self.is_active = false;
         let idle = Io::Thread { requests: None, thread: None };
-        let io = match std::mem::replace(&mut self.io, idle) {
-            Io::New(mut worker) => {
-                worker.open().map_err(ServoError::into_driver_error)?;
-                worker.cycle();
-                let (requests, served) = channel();
-                let thread = std::thread::Builder::new()
-                    .name("servo-bus".to_owned())
-                    .spawn(move || worker.run(&served))
-                    .map_err(|_| failed("its IO thread cannot be started"))?;
-                Io::Thread { requests: Some(requests), thread: Some(thread) }
+        match std::mem::replace(&mut self.io, idle) {
+            Io::New(worker) => self.start(worker)?,
+            configured => {
+                self.io = configured;
+                let opened = self.ask(|reply| Request::Configure { reply })?;
+                opened.map_err(ServoError::into_driver_error)?;
             }
-            #[cfg(feature = "emulator")]
-            Io::Stepped(mut worker) => {
-                worker.open().map_err(ServoError::into_driver_error)?;
-                worker.cycle();
-                Io::Stepped(worker)
-            }
-            Io::Thread { .. } => return Err(failed("it is configured already, or has failed to")),
-        };
-        let thread = match &io {
+        }
+        self.state.update();
+        let io = match &self.io {
             Io::Thread { thread: Some(thread), .. } => Some(thread.thread().clone()),
             _ => None,
         };
-        self.io = io;
-        let stop = ServoStop { stops: Arc::clone(&self.stops), io: thread };
+        let stop = ServoStop { stops: Arc::clone(&self.stops), io };
         let layout = self.plan.layout.clone();
         Ok(Configured { layout, emergency_stop: Box::new(stop) })
     }

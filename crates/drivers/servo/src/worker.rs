@@ -34,6 +34,8 @@ const RETRY_CYCLES: u64 = 50;
 
 /// Asks the worker for what is not done in every cycle.
 pub(crate) enum Request {
+    /// Open the port and set the servos up, anew.
+    Configure { reply: Sender<Result<(), ServoError>> },
     /// Switch on.
     Activate {
         epoch: u64,
@@ -111,8 +113,23 @@ impl Worker {
         }
     }
 
+    /// Opens the port, anew if it is open, and reads the servos once: they have no torque then.
+    pub(crate) fn configure(&mut self) -> Result<(), ServoError> {
+        if self.bus.is_some() {
+            self.deactivate();
+            self.close();
+        }
+        self.state.power = Power::Off;
+        let opened = self.open();
+        match &opened {
+            Ok(()) => self.cycle(),
+            Err(_) => self.publish(),
+        }
+        opened
+    }
+
     /// Opens the port and sets the servos up.
-    pub(crate) fn open(&mut self) -> Result<(), ServoError> {
+    fn open(&mut self) -> Result<(), ServoError> {
         let port = self.opener.open()?;
         let (protocol, baud_rate) = (self.plan.bus.protocol, self.plan.bus.baud_rate);
         let (allowance, counters) = (self.opener.reply_allowance(), Arc::clone(&self.counters));
@@ -148,6 +165,10 @@ impl Worker {
 
     pub(crate) fn serve(&mut self, request: Request) {
         match request {
+            Request::Configure { reply } => {
+                // Who asked has waited too long; the servos have no torque in any case.
+                let _ = reply.send(self.configure());
+            }
             Request::Activate { epoch, stops, reply } => {
                 let result = self.activate(epoch, stops);
                 // Nobody waits if it took too long; the gate then has no active driver, and this one is off.

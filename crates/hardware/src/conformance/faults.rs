@@ -10,8 +10,10 @@ fn never_shown_as_valid(fixture: &mut dyn Fixture, fault: Fault) -> Result<(), U
     let mut rig = Rig::active(fixture)?;
     rig.run(WHILE)?;
     rig.inject(fault)?;
+    // In real time some has passed since the last tick.
+    rig.now = rig.fixture.advance(rig.period);
     let since = rig.now + rig.fixture.latency();
-    let end = rig.now + Duration::from_secs(1);
+    let end = since + Duration::from_secs(1);
     while rig.now < end {
         let ticked = rig.tick();
         for error in [ticked.read.as_ref().err(), ticked.write.as_ref().err()].into_iter().flatten()

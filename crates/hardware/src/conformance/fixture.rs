@@ -72,6 +72,12 @@ pub trait Fixture {
         Duration::ZERO
     }
 
+    /// Whether the driver is read so often that measured velocities can be compared with measured positions: not in
+    /// real time on a machine that may be busy with other things.
+    fn follows_motion(&self) -> bool {
+        true
+    }
+
     /// How exactly a set-point is reached, rad or m.
     fn tolerance(&self) -> f64 {
         0.01

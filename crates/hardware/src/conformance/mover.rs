@@ -79,6 +79,11 @@ impl Mover {
         }
     }
 
+    /// Whether it goes on moving as long as it is told nothing else.
+    pub(super) fn is_moved_by_velocity(&self) -> bool {
+        matches!(self, Self::Base { .. }) || self.interface() == Some(CommandInterface::Velocity)
+    }
+
     /// What is measured of it: rad, m, or m/s for a base.
     pub(super) fn measured(&self, state: &RobotState) -> f64 {
         match self {

@@ -226,25 +226,34 @@ impl<'f> Rig<'f> {
         Ok(())
     }
 
-    /// Moves something so far as is easily seen, and lets it come to rest; the time that it took, and
-    /// the integral of the measured velocity of a joint over it.
-    pub(super) fn move_once(&mut self, mover: &Mover) -> Result<(f64, f64), Unmet> {
+    /// A tick of a healthy device that this one is on its way with; the time that its set-point goes on by.
+    ///
+    /// On a machine that is busy with other things a tick may take long. A position does not jump then to where it
+    /// would have been by now; a velocity has moved all the while.
+    fn tick_on_the_way(&mut self, mover: &Mover) -> Result<Duration, Unmet> {
+        let before = self.now;
+        self.good_tick()?;
+        let passed = self.now.since(before);
+        Ok(if mover.is_moved_by_velocity() { passed } else { passed.min(2 * self.period) })
+    }
+
+    /// Moves something so far as is easily seen, and lets it come to rest; the integral of the measured
+    /// velocity of a joint over that, rad or m.
+    pub(super) fn move_once(&mut self, mover: &Mover) -> Result<f64, Unmet> {
         let from = mover.measured(&self.state);
         let distance = mover.distance(from);
-        let (started, mut integral) = (self.now, 0.0);
         let end = Duration::from_secs_f64(distance.abs() / mover.speed()) + WHILE;
-        loop {
-            let (before, seconds) = (self.now, self.now.since(started));
-            if seconds >= end {
-                return Ok((seconds.as_secs_f64(), integral));
-            }
-            mover.go(&mut self.command, from, distance, seconds.as_secs_f64());
-            self.good_tick()?;
+        let (mut on_the_way, mut integral, mut measured_at) = (Duration::ZERO, 0.0, self.now);
+        while on_the_way < end {
+            mover.go(&mut self.command, from, distance, on_the_way.as_secs_f64());
+            on_the_way += self.tick_on_the_way(mover)?;
             if let Mover::Joint { index, .. } = mover {
-                let velocity = self.state.joints[*index].velocity;
-                integral += velocity * self.now.since(before).as_secs_f64();
+                let joint = &self.state.joints[*index];
+                integral += joint.velocity * joint.stamp.since(measured_at).as_secs_f64();
+                measured_at = measured_at.max(joint.stamp);
             }
         }
+        Ok(integral)
     }
 
     /// Something that a stop can be seen on, in the order of how well; it moves when this returns.
@@ -256,12 +265,13 @@ impl<'f> Rig<'f> {
         });
         let Some(mover) = mover else { return Err(Unmet::NotTried("the robot has no groups")) };
         let from = mover.measured(&self.state);
-        let (distance, started) = (mover.distance(from), self.now);
+        let distance = mover.distance(from);
         // Half of the way.
         let end = Duration::from_secs_f64((distance.abs() / mover.speed() / 2.0).max(0.1));
-        while self.now.since(started) < end {
-            mover.go(&mut self.command, from, distance, self.now.since(started).as_secs_f64());
-            self.good_tick()?;
+        let mut on_the_way = Duration::ZERO;
+        while on_the_way < end {
+            mover.go(&mut self.command, from, distance, on_the_way.as_secs_f64());
+            on_the_way += self.tick_on_the_way(&mover)?;
         }
         Ok(mover)
     }

@@ -60,6 +60,7 @@ pub const RULES: &[Rule] = rules![
     life_cycle::reading_and_writing_do_not_allocate,
     units::positions_are_radians_or_metres,
     units::velocities_are_per_second,
+    units::a_measured_velocity_is_that_of_the_motion,
     units::effort_moves_a_joint_its_way,
     units::impedance_has_stiffness_and_damping,
     units::a_gripper_is_commanded_by_its_width_in_metres,

@@ -132,14 +132,14 @@ pub(super) fn activation_ends_a_stop(fixture: &mut dyn Fixture) -> Result<(), Un
     rig.run(WHILE)?;
     rig.expect_unmoved(&before, None, "when it was activated after a stop")?;
     let mover = rig.set_in_motion()?;
-    let (from, is) = (before, mover.measured(&rig.state));
-    let moved = match mover {
-        Mover::Joint { index, .. } => is - from[index],
+    let tolerance = rig.fixture.tolerance();
+    let moved = |rig: &Rig<'_>| match mover {
+        Mover::Joint { index, .. } => mover.measured(&rig.state) - before[index],
         // It is at rest at zero, and a gripper has moved half of its distance.
-        Mover::Base { .. } => is,
-        Mover::Gripper { .. } => rig.fixture.tolerance(),
+        Mover::Base { .. } => mover.measured(&rig.state),
+        Mover::Gripper { .. } => tolerance,
     };
-    if moved.abs() < 0.2 * mover.distance(0.0).abs() {
+    if !rig.until(|rig| moved(rig).abs() >= 0.2 * mover.distance(0.0).abs()) {
         let name = mover.name(&rig.layout);
         return broken!("{name} does not follow set-points after a stop and a new activation");
     }

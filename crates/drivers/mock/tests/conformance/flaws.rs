@@ -184,7 +184,7 @@ fn each_flaw_breaks_the_rule_that_is_about_it() {
         ("mobi", |d| flawed(d, Flaw::OtherOrderOfJoints), "the_layout_is_that_of_the_robot_file"),
         ("mobi", |d| flawed(d, Flaw::Degrees), "positions_are_radians_or_metres"),
         ("mobi", |d| flawed(d, Flaw::SwapsJoints), "positions_are_radians_or_metres"),
-        ("mobi", |d| flawed(d, Flaw::NegatesVelocity), "positions_are_radians_or_metres"),
+        ("mobi", |d| flawed(d, Flaw::NegatesVelocity), "a_measured_velocity_is_that_of_the_motion"),
         ("mobi", |d| flawed(d, Flaw::Millimetres), "a_gripper_is_commanded_by_its_width_in_metres"),
         ("mobi", |d| flawed(d, Flaw::TurnsTheOtherWay), "a_twist_is_forward_and_counter_clockwise"),
         ("modes", |d| flawed(d, Flaw::PushesTheOtherWay), "effort_moves_a_joint_its_way"),

@@ -63,6 +63,11 @@ impl EmulatorHandle {
         self.lock().faults.push_back((None, fault));
     }
 
+    /// Damages every answer from now on, or none.
+    pub fn damage_each(&self, fault: Option<Fault>) {
+        self.lock().every = fault;
+    }
+
     /// Faults that have not taken effect yet are taken back.
     pub fn clear_faults(&self) {
         self.lock().faults.clear();
@@ -88,7 +93,7 @@ impl EmulatorHandle {
         self.lock().writes.len()
     }
 
-    /// How many instructions were heard: that a program is still asking.
+    /// How many instructions were heard; what is to be answered at once has been answered then.
     pub fn instruction_count(&self) -> u64 {
         self.lock().instructions
     }

@@ -58,6 +58,13 @@ pub struct WriteRecord {
     pub written: Written,
 }
 
+impl WriteRecord {
+    /// Whether it says where to go, or how fast.
+    pub fn is_set_point(&self) -> bool {
+        matches!(self.written, Written::Goal(_) | Written::Velocity(_))
+    }
+}
+
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
@@ -87,6 +94,8 @@ pub(super) struct Line {
     pub(super) servos: Vec<EmulatedServo>,
     received: Vec<u8>,
     pub(super) faults: VecDeque<(Option<u8>, Fault)>,
+    /// What is wrong with every answer.
+    pub(super) every: Option<Fault>,
     pub(super) injected: InjectedFaults,
     pub(super) instructions: u64,
     pub(super) writes: Vec<WriteRecord>,
@@ -108,6 +117,7 @@ impl Line {
             servos: config.servos.iter().map(|s| EmulatedServo::new(config.protocol, s)).collect(),
             received: Vec::new(),
             faults: VecDeque::new(),
+            every: None,
             injected: InjectedFaults::default(),
             instructions: 0,
             writes: Vec::new(),
@@ -277,7 +287,7 @@ impl Line {
         Some(condition)
     }
 
-    /// Puts answers on the wire, one after the other; at most one of them is damaged.
+    /// Puts answers on the wire, one after the other; at most one of them is damaged, if not every one is.
     fn answer(
         &mut self,
         now: Duration,
@@ -304,7 +314,8 @@ impl Line {
             let mut bytes = Vec::new();
             self.codec.encode_answer(id, error, &data, &mut bytes);
             let mut is_slow = false;
-            if let Some((_, fault)) = damaged.filter(|(damaged, _)| *damaged == slot) {
+            let own = damaged.filter(|(damaged, _)| *damaged == slot).map(|(_, fault)| fault);
+            if let Some(fault) = self.every.or(own) {
                 match fault {
                     Fault::LostBytes { first, count } => {
                         let lost = count.clamp(1, bytes.len() - 1);

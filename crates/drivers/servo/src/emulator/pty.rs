@@ -150,10 +150,11 @@ fn serve(master: &OwnedFd, line: &Mutex<Line>, clock: &Clock, due: &mut VecDeque
         return false;
     }
     let mut bytes = [0; 4096];
+    // Held until the answers are on the wire, so that who sees that an instruction was heard finds them there.
+    let mut line = lock();
     if let Ok(count) = rustix::io::read(master, &mut bytes)
         && count > 0
     {
-        let mut line = lock();
         line.is_open = true;
         due.extend(line.receive(clock(), &bytes[..count]));
         due.make_contiguous().sort_by_key(|(at, _)| *at);

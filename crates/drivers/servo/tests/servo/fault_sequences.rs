@@ -1,11 +1,7 @@
 //! Random faults, stops and activations: always a defined state, no write after a stop, every fault counted.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::Rig;
 use rand::Rng;
 use rand::SeedableRng;
 use rand::seq::IndexedRandom;
@@ -14,6 +10,9 @@ use sinew_driver_servo::emulator::{Fault, Written};
 use sinew_hardware::HardwareInterface;
 use sinew_robot::ServoProtocol;
 use sinew_types::JointCommand;
+
+use crate::rig::Rig;
+use crate::robots::servos;
 
 const SEQUENCES: u64 = 1000;
 const TICKS: usize = 150;
@@ -115,10 +114,7 @@ impl Sequence {
             return;
         }
         for record in records {
-            let is_motion = matches!(
-                record.written,
-                Written::Goal(_) | Written::Velocity(_) | Written::Torque(true)
-            );
+            let is_motion = record.is_set_point() || record.written == Written::Torque(true);
             assert!(!is_motion, "{record:?}");
         }
     }
@@ -130,7 +126,7 @@ impl Sequence {
         for id in self.rig.servo().ids() {
             self.rig.servo().cool(id);
             self.rig.servo().stick_encoder(id, false);
-            let range = common::servos(&self.rig.robot).joints.values().find(|j| j.id == id);
+            let range = servos(&self.rig.robot).joints.values().find(|j| j.id == id);
             let [low, high] = range.unwrap().range_ticks;
             self.rig.servo().place(id, i32::midpoint(low, high));
         }

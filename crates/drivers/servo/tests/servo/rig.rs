@@ -1,63 +1,16 @@
 //! A driver on an emulated bus in virtual time.
-#![allow(dead_code, clippy::unwrap_used)]
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sinew_driver_servo::emulator::{EmulatorConfig, EmulatorHandle, VirtualBus};
-use sinew_driver_servo::{CounterValues, Counters, OpenPort, SerialOpener, ServoDriver};
+use sinew_driver_servo::{CounterValues, Counters, ServoDriver};
 use sinew_hardware::{Configured, DriverError, EmergencyStop, HardwareInterface};
-use sinew_robot::{RobotModel, ServoConfig, ServoProtocol};
+use sinew_robot::{RobotModel, ServoProtocol};
 use sinew_types::{ActuatorCommand, JointCommand, Layout, RobotState, Time};
 
+use crate::robots::{robot, servos};
+
 pub(crate) const PERIOD: Duration = Duration::from_millis(10);
-
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap()
-}
-
-/// A robot with servos of this protocol.
-pub(crate) fn robot(protocol: ServoProtocol) -> RobotModel {
-    match protocol {
-        ServoProtocol::Dynamixel => edited("koch_follower", |text| text),
-        ServoProtocol::FeetechSts => edited("so101_follower", |text| text),
-        ServoProtocol::FeetechScs => edited("so101_follower", |text| {
-            // Without the gripper, whose force such a servo cannot limit.
-            let (start, rest) = text.split_once("  gripper:\n").unwrap();
-            let (_, servo) = rest.split_once("servo:").unwrap();
-            let servo: Vec<&str> = servo.lines().filter(|line| !line.contains("gripper")).collect();
-            let range = "zero_ticks: 512, range_ticks: [100, 900]}";
-            let lines = servo.iter().map(|line| match line.split_once("zero_ticks") {
-                Some((first, _)) => format!("{first}{range}"),
-                None => (*line).to_owned(),
-            });
-            let servo = lines.collect::<Vec<_>>().join("\n");
-            format!("{start}servo:{servo}\n")
-                .replace("feetech_sts", "feetech_scs")
-                .replace("sts3215", "scs0009")
-        }),
-    }
-}
-
-/// A shipped robot whose file says something else.
-pub(crate) fn edited(name: &str, edit: impl FnOnce(String) -> String) -> RobotModel {
-    let text = std::fs::read_to_string(root().join(format!("urdf/{name}.robot.yaml"))).unwrap();
-    let urdf = format!("urdf: {}/urdf/", root().display());
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("edited.robot.yaml");
-    std::fs::write(&file, edit(text.replacen("urdf: ", &urdf, 1))).unwrap();
-    RobotModel::load(&file).unwrap()
-}
-
-pub(crate) fn servos(robot: &RobotModel) -> &ServoConfig {
-    robot.config().servo.as_ref().unwrap()
-}
-
-/// A port that waits longer for answers than a robot's may: the machine may be busy with other things.
-pub(crate) fn patient(robot: &RobotModel, path: &str) -> Box<dyn OpenPort> {
-    let port = SerialOpener::new(path, servos(robot).baud_rate);
-    Box::new(SerialOpener { reply_allowance: Duration::from_secs(2), ..port })
-}
 
 pub(crate) struct Rig {
     pub(crate) bus: VirtualBus,

@@ -1,5 +1,4 @@
 //! A session on the robot mobi, in virtual time, with a gate that grants what is asked for.
-#![allow(dead_code, clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,12 +1,8 @@
 //! The driver on a real port, with its own thread, and a peer that is not ours.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use common::{PERIOD, patient, robot, servos};
 use rustypot::DynamixelProtocolHandler;
 use rustypot::servo::dynamixel::xl330;
 use rustypot::servo::feetech::sts3215;
@@ -15,6 +11,9 @@ use sinew_driver_servo::emulator::{Emulator, EmulatorConfig, Written};
 use sinew_hardware::{DriverError, HardwareInterface, monotonic_now};
 use sinew_robot::{RobotModel, ServoProtocol};
 use sinew_types::{ActuatorCommand, JointCommand, RobotState};
+
+use crate::rig::PERIOD;
+use crate::robots::{patient, robot, servos};
 
 const PORT: &str = "SINEW_TEST_SERVO_PORT";
 const BOTH: [ServoProtocol; 2] = [ServoProtocol::Dynamixel, ServoProtocol::FeetechSts];
@@ -145,7 +144,7 @@ fn the_watchdog_stops_motion_when_the_process_is_killed() {
     let robot = robot(ServoProtocol::Dynamixel);
     let (emulator, path) = spawn(&robot);
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child_that_moves_until_it_is_killed", "--ignored"])
+        .args(["--exact", "pseudo_terminal::child_that_moves_until_it_is_killed", "--ignored"])
         .env(PORT, path)
         .stdout(std::process::Stdio::null())
         .spawn()

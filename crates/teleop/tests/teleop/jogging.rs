@@ -1,7 +1,4 @@
 //! What each part of a mode makes of sticks and leaders.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::time::Duration;
 
@@ -9,7 +6,8 @@ use nalgebra::{Isometry3, Vector3};
 use sinew_robot::Kinematics;
 use sinew_teleop::{LOST_AFTER, Mapping, Stop};
 use sinew_types::ActuatorCommand;
-use support::{HOLD, Rig, TICK, inline, shipped};
+
+use crate::rig::{HOLD, Rig, TICK, inline, shipped};
 
 fn in_mode(mapping: &Mapping, select: usize) -> Rig {
     let mut rig = Rig::new(mapping);

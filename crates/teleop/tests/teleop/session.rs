@@ -1,11 +1,9 @@
 //! From dead-man button to commands, and every loss, in virtual time.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use sinew_teleop::{LOST_AFTER, OperatorCall, Phase, Stop};
 use sinew_types::{BaseTwist, LeaseId};
-use support::{HOLD, LEFT_X, LEFT_Y, Rig, TICK, shipped};
+
+use crate::rig::{HOLD, LEFT_X, LEFT_Y, Rig, TICK, shipped};
 
 fn driving() -> Rig {
     let mut rig = Rig::new(&shipped("xbox"));

@@ -1,5 +1,4 @@
 //! Whatever is on the wire, packets are found, and only sound ones.
-#![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
 use sinew_driver_servo::codec::{Codec, Decoded, Expectation};

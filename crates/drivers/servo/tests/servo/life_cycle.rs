@@ -1,22 +1,15 @@
 //! From a port to moving servos and back.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{PERIOD, Rig, edited, robot, servos};
-use sinew_driver_servo::emulator::{
-    EmulatedServoConfig, EmulatorConfig, VirtualBus, WriteRecord, Written,
-};
+use sinew_driver_servo::emulator::{EmulatedServoConfig, EmulatorConfig, VirtualBus, Written};
 use sinew_driver_servo::{FAULT_TORQUE_LOST, FAULT_WATCHDOG, ServoDriver};
 use sinew_hardware::{DriverError, HardwareInterface};
 use sinew_robot::{RobotModel, ServoModel, ServoProtocol};
 use sinew_types::{ActuatorCommand, JointCommand};
 
-fn is_goal(record: &WriteRecord) -> bool {
-    matches!(record.written, Written::Goal(_) | Written::Velocity(_))
-}
+use crate::rig::{PERIOD, Rig};
+use crate::robots::{edited, robot, root, servos};
 
 /// What `configure` says of a bus that is not as the robot file has it.
 fn refusal(robot: &RobotModel, change: impl FnOnce(&mut EmulatorConfig)) -> String {
@@ -80,7 +73,7 @@ fn goals_are_seeded_from_measured_positions_before_torque_goes_on() {
         for id in rig.servo().ids() {
             let own: Vec<_> = records.iter().filter(|record| record.id == id).collect();
             let on = own.iter().position(|r| r.written == Written::Torque(true)).unwrap();
-            let seed = own.iter().position(|r| is_goal(r)).unwrap();
+            let seed = own.iter().position(|r| r.is_set_point()).unwrap();
             assert!(seed < on, "{protocol:?}, servo {id}: {own:?}");
             let servo = rig.servo().servo(id);
             assert_eq!(own[seed].written, Written::Goal(servo.ticks));
@@ -367,6 +360,46 @@ fn a_silent_servo_is_invalid_and_the_others_are_read() {
 }
 
 #[test]
+fn a_servo_that_did_not_hear_a_stop_loses_its_torque_when_it_hears_again() {
+    for protocol in ServoProtocol::ALL {
+        let mut rig = Rig::new(protocol);
+        rig.read().unwrap();
+        rig.activate().unwrap();
+        let command = rig.hold();
+        rig.run(5, &command).unwrap();
+        let id = rig.id("shoulder_lift");
+        rig.servo().silence(id, true);
+        rig.stop.stop();
+        rig.run(5, &command).unwrap();
+        assert!(rig.servo().servo(id).has_torque);
+        assert!(!rig.servo().servo(rig.id("elbow_flex")).has_torque);
+        rig.servo().silence(id, false);
+        rig.run(5, &command).unwrap();
+        assert!(!rig.servo().servo(id).has_torque, "{protocol:?}");
+    }
+}
+
+#[test]
+fn a_driver_that_could_not_be_configured_can_be_once_its_servos_are_there() {
+    for protocol in ServoProtocol::ALL {
+        let robot = robot(protocol);
+        let bus = VirtualBus::new(&EmulatorConfig::of(servos(&robot)));
+        let mut driver = ServoDriver::with_port(&robot, bus.opener()).unwrap();
+        bus.handle().unplug();
+        let error = driver.configure().err().unwrap().to_string();
+        assert!(error.contains("cannot be opened"), "{error}");
+        bus.handle().replug();
+        driver.configure().unwrap();
+        driver.activate(sinew_types::Time::ZERO).unwrap();
+        // Once more: it is inactive then, as after the first time.
+        driver.configure().unwrap();
+        assert!(bus.handle().ids().iter().all(|id| !bus.handle().servo(*id).has_torque));
+        driver.activate(sinew_types::Time::ZERO).unwrap();
+        assert!(bus.handle().ids().iter().all(|id| bus.handle().servo(*id).has_torque));
+    }
+}
+
+#[test]
 fn an_unplugged_bus_is_disconnected_and_comes_back_without_torque() {
     for protocol in ServoProtocol::ALL {
         let mut rig = Rig::new(protocol);
@@ -385,7 +418,7 @@ fn an_unplugged_bus_is_disconnected_and_comes_back_without_torque() {
         assert!(matches!(error, DriverError::Disconnected { .. }), "{error}");
         assert!(rig.write(&command).is_err());
         let records = rig.servo().writes().split_off(before);
-        assert!(!records.iter().any(|r| is_goal(r) || r.written == Written::Torque(true)));
+        assert!(!records.iter().any(|r| r.is_set_point() || r.written == Written::Torque(true)));
         assert!(rig.servo().ids().iter().all(|id| !rig.servo().servo(*id).has_torque));
         assert!(rig.state.joints[rig.joint("shoulder_pan")].valid);
         rig.driver.deactivate();
@@ -434,7 +467,7 @@ fn a_stuck_encoder_leaves_the_driver_as_it_is() {
 
 #[test]
 fn a_robot_file_without_servos_is_refused() {
-    let robot = RobotModel::load(common::root().join("urdf/mobi.robot.yaml")).unwrap();
+    let robot = RobotModel::load(root().join("urdf/mobi.robot.yaml")).unwrap();
     let error = ServoDriver::from_robot(&robot).err().unwrap().to_string();
     assert!(error.contains("mobi.robot.yaml: servo: missing"), "{error}");
 }

@@ -1,11 +1,9 @@
 //! Mappings: the shipped ones, and what is said of wrong ones.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use sinew_robot::RobotModel;
 use sinew_teleop::{MappingConfig, TeleopSession};
-use support::{Rig, inline, root, shipped};
+
+use crate::rig::{Rig, inline, root, shipped};
 
 #[test]
 fn every_shipped_mapping_fits_the_shipped_robot() {
@@ -163,6 +161,6 @@ fn the_committed_schema_is_up_to_date() {
     assert!(
         committed == text,
         "docs/schema/teleop.schema.json differs from the code; run SINEW_UPDATE_SCHEMAS=1 \
-         cargo test -p sinew-teleop --test mappings, and look at the diff"
+         cargo test -p sinew-teleop --test teleop, and look at the diff"
     );
 }

@@ -1,19 +1,14 @@
 //! After activation the control thread does not allocate, with the bus on its own thread.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::time::{Duration, Instant};
 
-use assert_no_alloc::{AllocDisabler, assert_no_alloc};
-use common::{patient, robot, servos};
+use assert_no_alloc::assert_no_alloc;
 use sinew_driver_servo::ServoDriver;
 use sinew_driver_servo::emulator::{Emulator, EmulatorConfig, Fault};
 use sinew_hardware::{ControlLoop, GateConfig, Unconfigured, monotonic_now};
 use sinew_robot::ServoProtocol;
 
-#[global_allocator]
-static ALLOCATOR: AllocDisabler = AllocDisabler;
+use crate::robots::{patient, robot, servos};
 
 #[test]
 fn a_tick_of_an_active_loop_with_servos_does_not_allocate() {
