@@ -141,7 +141,7 @@ impl Policy {
         state: &mut RobotState,
     ) -> Result<(), PolicyError> {
         state.stamp = now;
-        let fields: [(&[f64], fn(&mut JointState) -> &mut f64); 3] = [
+        let fields: [(&[f64], JointField); 3] = [
             (&tick.joint_position, |joint| &mut joint.position),
             (&tick.joint_velocity, |joint| &mut joint.velocity),
             (&tick.joint_effort, |joint| &mut joint.effort),
@@ -206,6 +206,9 @@ impl Policy {
         self.check_rollout(&rollout, layout)
     }
 }
+
+/// One number of a joint.
+type JointField = fn(&mut JointState) -> &mut f64;
 
 /// Time of the first tick: an age is never longer than the time that there was.
 const EPOCH: Duration = Duration::from_secs(1);
