@@ -376,13 +376,19 @@ impl Bus {
     ) {
         // An adapter may echo the instruction; that is no answer.
         let Some((error, data)) = self.codec.answer(code, &self.unstuffed) else { return };
-        let Some(slot) = ids.iter().position(|other| *other == id).map(|slot| slot + first) else {
-            heard.strangers += 1;
-            return;
-        };
         // A refusal comes without data.
         let is_refusal = data.is_empty() && error & !ALERT != 0;
-        if self.faults[slot].is_none() || (data.len() != length && !is_refusal) {
+        let fits = data.len() == length || is_refusal;
+        let Some(slot) = ids.iter().position(|other| *other == id).map(|slot| slot + first) else {
+            // What is left of an answer that has lost bytes may be sound by chance, but hardly of this length.
+            if fits {
+                heard.strangers += 1;
+            } else {
+                heard.garbage += 1;
+            }
+            return;
+        };
+        if self.faults[slot].is_none() || !fits {
             self.counters.late();
             return;
         }

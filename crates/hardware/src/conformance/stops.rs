@@ -10,6 +10,9 @@ use super::rule::Unmet;
 /// How long a stop may take in wall time: far more than any does, for it only ends a test that hangs.
 const HANGS: Duration = Duration::from_secs(5);
 
+/// How long a read may take in wall time that does not hang.
+const READS: Duration = Duration::from_millis(200);
+
 /// Fails if anything moves, or set-points reach the device, once there was time to come to rest.
 fn expect_rest(rig: &mut Rig<'_>) -> Result<(), Unmet> {
     // The loop goes on writing until the gate has had the driver deactivated; errors are fine.
@@ -84,12 +87,16 @@ pub(super) fn a_stop_does_not_wait_for_a_read(fixture: &mut dyn Fixture) -> Resu
     let (at, period) = (fixture.advance(*period), *period);
     let in_time = std::thread::scope(|scope| {
         let (begun, has_begun) = mpsc::channel();
+        let (ended, has_ended) = mpsc::channel();
         scope.spawn(move || {
             let _ = begun.send(());
             // It may end with an error, and a driver that reads on another thread is not even blocked.
             let _ = driver.read(at, period, state);
+            let _ = ended.send(());
         });
         let _ = has_begun.recv();
+        // It hangs, if it has not ended by then.
+        let _ = has_ended.recv_timeout(READS);
         fixture.advance(period);
         scope.spawn(move || {
             stop.stop();
