@@ -101,6 +101,9 @@ proptest! {
         let first = start + at.index(end - start - count);
         wire.drain(first..first + count);
         let ids: Vec<u8> = packets(codec, &wire).into_iter().map(|(id, _)| id).collect();
+        // Feetech's checksum is one byte: what is left may be sound by chance. Were it so too often, the run would
+        // end for want of cases.
+        prop_assume!(codec == Codec::Dynamixel || !ids.contains(&2));
         prop_assert!(ids.first() == Some(&1) && ids.last() == Some(&3), "{:?}", ids);
         prop_assert!(!ids.contains(&2), "{:?}", ids);
     }
