@@ -182,7 +182,11 @@ struct Session<'a> {
 impl Session<'_> {
     fn drive(&mut self) -> Result<RunReport> {
         let commands = self.commands();
-        self.handle.arm()?;
+        self.until("a state of all joints", |this| {
+            this.handle.state().joints.iter().all(|joint| joint.valid).then_some(())
+        })?;
+        let armed = self.handle.arm()?;
+        self.answer(armed, "the robot is not armed")?;
         self.until("an armed robot", |this| {
             (this.handle.safety().mode == Mode::Ready).then_some(())
         })?;
@@ -283,22 +287,26 @@ impl Session<'_> {
             boot_id: BOOT_ID,
             command_period: self.policy.period(),
         };
-        let id = self.handle.acquire(request)?;
-        self.until("a lease", |this| {
+        let asked = self.handle.acquire(request)?;
+        match self.answer(asked, "the robot cannot be commanded")? {
+            Accepted::Granted { lease, .. } => Ok(lease),
+            _ => bail!("the robot cannot be commanded: no lease was granted"),
+        }
+    }
+
+    /// The gate's answer to a request; a refusal is an error.
+    fn answer(&mut self, asked: RequestId, otherwise: &str) -> Result<Accepted> {
+        let result = self.until("an answer of the gate", |this| {
             while let Some(notice) = this.handle.poll() {
                 if let Notice::Reply { request, result } = notice
-                    && request == id
+                    && request == asked
                 {
-                    return Some(match result {
-                        Ok(Accepted::Granted { lease, .. }) => Ok(lease),
-                        Ok(_) => Err(anyhow!("no lease was granted")),
-                        Err(refusal) => Err(anyhow!("no lease: {refusal}")),
-                    });
+                    return Some(result);
                 }
             }
             None
-        })?
-        .context("the robot cannot be commanded")
+        })?;
+        result.map_err(|refusal| anyhow!("{otherwise}: {refusal}"))
     }
 
     /// Joints of the leased groups that the policy does not command stay where they are.
