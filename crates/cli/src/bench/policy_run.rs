@@ -12,7 +12,7 @@ use sinew_driver_servo::ServoDriver;
 use sinew_driver_sim::{SimDriver, World};
 use sinew_hardware::{
     Accepted, ControlHandle, ControlLoop, Deadlines, GateConfig, GroupSet, HardwareInterface,
-    LeaseRequest, LoopStats, Mode, Notice, RealTimeConfig, RealTimeRunner, Unconfigured,
+    LeaseRequest, LoopStats, Mode, Notice, RealTimeConfig, RealTimeRunner, RequestId, Unconfigured,
     monotonic_now, thread_cpu_time,
 };
 use sinew_policy::{
