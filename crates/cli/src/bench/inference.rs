@@ -155,12 +155,12 @@ fn measure_on(
     let (mut p50_ratios, mut p99_ratios) = (vec![], vec![]);
     let mut peers = plan.peers.iter().map(|peer| Peer::start(peer)).collect::<Result<Vec<_>>>()?;
     for round in 1..=plan.rounds {
-        if interrupt::is_set() {
-            return Err(Failure::Other(anyhow!("interrupted in round {round}")));
-        }
         let (mut runs, mut floors, mut wholes) = (vec![], vec![], vec![]);
         // By turns, so that whatever else the machine does falls on both alike.
         for tick in 0..2 * plan.ticks {
+            if interrupt::is_set() {
+                break;
+            }
             let is_counted = tick >= plan.ticks;
             robot.tick(plan)?;
             let begun = Instant::now();
@@ -183,6 +183,9 @@ fn measure_on(
             floors.push(bare.as_secs_f64());
             let own = by_cpu.stages();
             cpu.push((own.observe + own.decode).as_secs_f64());
+        }
+        if runs.is_empty() || interrupt::is_set() {
+            return Err(Failure::Other(anyhow!("interrupted in round {round}")));
         }
         let (own, bare) = (Times::of(&runs), Times::of(&floors));
         p50_ratios.push(own.p50_s / bare.p50_s);

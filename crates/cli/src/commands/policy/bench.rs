@@ -15,10 +15,10 @@ pub(super) struct BenchArgs {
     /// The policy's manifest.
     manifest: PathBuf,
     /// Ticks per round, after as many that are not counted.
-    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(100..))]
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
     ticks: u32,
     /// Rounds, each of which measures the policy and the bare call by turns.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Threads of a run; may be given more than once.
     #[arg(long, value_name = "N", default_values_t = [1])]
