@@ -41,7 +41,7 @@ fn a_policy_of_another_project_is_imported_by_one_command() {
     let output = sinew(folder.path(), &short);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output).contains("each of the robot's 2 motors once"), "{}", text(&output));
-    let unknown = sinew(folder.path(), &["policy", "import", "weights.pt", "--out", "x"]);
+    let unknown = sinew(&root(), &["policy", "import", "--out", "x", "README.md"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown).contains("allowed: deploy.yaml"), "{}", text(&unknown));
 }

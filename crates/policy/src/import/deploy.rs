@@ -74,8 +74,8 @@ pub fn import_deploy(
         .find(|candidate| candidate.is_file())
         .unwrap_or_else(|| folder.join("policy.onnx"));
     let model = read(&model)?;
-    if !(deploy.step_dt > 0.0 && deploy.step_dt <= 1.0) {
-        return Err(file.field("step_dt", deploy.step_dt, "above 0, up to 1 s"));
+    if !(deploy.step_dt >= 0.001 && deploy.step_dt <= 1.0) {
+        return Err(file.field("step_dt", deploy.step_dt, "0.001 to 1 s"));
     }
     // What one would have written: 50, not 50.00000000000001.
     let rate_hz = (1.0 / deploy.step_dt * 1e6).round() / 1e6;

@@ -5,7 +5,7 @@ use flate2::read::GzDecoder;
 use serde::Deserialize;
 
 use super::error::In;
-use super::{ImportError, Imported, assumed_age_s, assumed_budget, identifier, read};
+use super::{ImportError, Imported, assumed_age_s, assumed_budget, check_rate, identifier, read};
 use crate::manifest::{
     ActionSpec, Golden, History, InputSpec, ModelFile, Normalisation, OnFault, PerElement,
     PolicyManifest, Provider, Source, Start, TermSpec,
@@ -34,6 +34,7 @@ struct Metadata {
 /// [`ImportError`] names the member or field, what it holds and what is allowed.
 pub fn import_kinfer(path: &Path, rate_hz: f64, name: &str) -> Result<Imported, ImportError> {
     let file = In(path.to_owned());
+    check_rate(&file, rate_hz)?;
     let [start, step, metadata] = members(&file, &read(path)?)?;
     let metadata: Metadata =
         serde_json::from_slice(&metadata).map_err(|e| file.parse(format!("metadata.json: {e}")))?;

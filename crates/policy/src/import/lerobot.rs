@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::error::In;
-use super::{ImportError, Imported, assumed_age_s, assumed_budget, identifier, read};
+use super::{ImportError, Imported, assumed_age_s, assumed_budget, check_rate, identifier, read};
 use crate::manifest::{
     ActionSpec, ChunkSpec, Golden, History, InputSpec, ModelFile, Normalisation, OnFault,
     PerElement, PolicyManifest, Provider, Resize, Source, Splice, TermSpec,
@@ -91,6 +91,7 @@ pub fn import_lerobot(
 ) -> Result<Imported, ImportError> {
     let path = folder.join(&options.config);
     let file = In(path.clone());
+    check_rate(&file, options.rate_hz)?;
     let config: Config = json(&path)?;
     if config.r#type != "act" {
         return Err(file.field("type", config.r#type, "act"));

@@ -143,6 +143,14 @@ fn assumed_budget(rate_hz: f64) -> Budget {
     Budget { run_p99_s: period.mul_f64(RUN_SHARE).as_secs_f64(), warm_up_runs: 20 }
 }
 
+/// Refuses a rate at which nothing can be run.
+fn check_rate(file: &error::In, rate_hz: f64) -> Result<(), ImportError> {
+    if rate_hz > 0.001 && rate_hz <= 1000.0 {
+        return Ok(());
+    }
+    Err(file.field("the rate that was given", rate_hz, "above 0.001, up to 1000 Hz"))
+}
+
 /// Reads a file, and gives its bytes.
 fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
     std::fs::read(path).map_err(|source| ImportError::Read { path: path.to_owned(), source })

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::error::In;
-use super::{ImportError, Imported, assumed_age_s, assumed_budget, identifier, read};
+use super::{ImportError, Imported, assumed_age_s, assumed_budget, check_rate, identifier, read};
 use crate::manifest::{
     ActionSpec, Fill, Gains, Golden, History, InputSpec, Layering, ModelFile, Normalisation,
     OnFault, Order, PerElement, PolicyManifest, Provider, Source, TermSpec,
@@ -22,6 +22,7 @@ pub fn import_motion(
     name: &str,
 ) -> Result<Imported, ImportError> {
     let file = In(path.to_owned());
+    check_rate(&file, rate_hz)?;
     let bytes = read(path)?;
     let id = identifier(name);
     let graph = Graph::of(&id, &bytes)?;

@@ -73,8 +73,8 @@ pub fn import_rl_sar(path: &Path, name: &str) -> Result<Imported, ImportError> {
     let dt = need(&file, "dt", &config.dt, &base.dt)?;
     let decimation = need(&file, "decimation", &config.decimation, &base.decimation)?;
     let period = dt * decimation;
-    if period.is_nan() || period <= 0.0 {
-        return Err(file.field("dt * decimation", period, "above 0"));
+    if period.is_nan() || !(0.001..=1.0).contains(&period) {
+        return Err(file.field("dt * decimation", period, "0.001 to 1 s"));
     }
     let rate_hz = (1.0 / period * 1e6).round() / 1e6;
 

@@ -6,6 +6,9 @@ use super::{
 };
 use crate::PolicyError;
 
+/// No age, s, and no norm is larger.
+const LARGEST: f64 = 1e6;
+
 impl PolicyManifest {
     pub(crate) fn check(&self) -> Result<(), PolicyError> {
         let id_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
@@ -89,9 +92,10 @@ impl PolicyManifest {
                         }
                     }
                     self.check_normalisation(i, normalisation, 3)?;
-                    if !(*max_age_s > 0.0 && max_age_s.is_finite()) {
+                    if !(*max_age_s > 0.0 && *max_age_s <= LARGEST) {
                         let field = format!("inputs[{i}].max_age_s");
-                        return Err(self.field_error(field, max_age_s, "a finite number above 0"));
+                        let allowed = format!("above 0, up to {LARGEST}");
+                        return Err(self.field_error(field, max_age_s, allowed));
                     }
                 }
                 InputSpec::State { start: Start::Model { sha256, .. }, .. } => {
@@ -169,10 +173,11 @@ impl PolicyManifest {
             ("max_norm", term.max_norm),
         ] {
             if let Some(value) = value
-                && !(value > 0.0 && value.is_finite())
+                && !(value > 0.0 && value <= LARGEST)
             {
                 let field = format!("{at}.{field}");
-                return Err(self.field_error(field, value, "a finite number above 0"));
+                let allowed = format!("above 0, up to {LARGEST}");
+                return Err(self.field_error(field, value, allowed));
             }
         }
         for (field, value) in [("offset", &term.offset), ("scale", &term.scale)] {

@@ -118,7 +118,7 @@ fn a_wrong_deploy_yaml_is_refused() {
     let cases: &[(&str, &str, &[&str])] = &[
         ("[1, 0]", "[1, 1]", &["joint_ids_map", "[1, 1]", "each of the robot's 2 motors once"]),
         ("[1, 0]", "[1, 2]", &["joint_ids_map", "each of the robot's 2 motors once"]),
-        ("step_dt: 0.02", "step_dt: 0.0", &["step_dt", "above 0"]),
+        ("step_dt: 0.02", "step_dt: 0.0", &["step_dt", "0.001 to 1 s"]),
         ("[10.0, 20.0]", "[10.0]", &["stiffness", "1 values", "2 values"]),
         ("damping: [1.0, 2.0]", "damping: [1.0, 2.0, 3.0]", &["damping", "3 values"]),
         ("default_joint_pos: [0.1, 0.2]", "default_joint_pos: [0.1]", &["default_joint_pos"]),
@@ -261,6 +261,12 @@ fn a_wrong_kinfer_archive_is_refused() {
     };
     assert_refused(changed(1, &stranger.onnx()), "input", &["inputs", "lidar", "gyroscope"]);
     let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&archive(&good)).unwrap();
+    for rate_hz in [f64::NAN, 0.0, -5.0, f64::INFINITY] {
+        let made = import_kinfer(file.path(), rate_hz, "test");
+        assert_refused(made, "rate", &["the rate that was given", "up to 1000 Hz"]);
+    }
+    let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"no archive").unwrap();
     assert_refused(import_kinfer(file.path(), 50.0, "test"), "tar", &["not a tar.gz archive"]);
 }
@@ -372,7 +378,7 @@ fn a_wrong_rl_sar_configuration_is_refused() {
         ("wheel_indices: []", "wheel_indices: [1]", &["wheel_indices", "[1]", "velocity"]),
         ("joint_mapping: [0, 1]", "joint_mapping: [0, 2]", &["joint_mapping", "2 joints"]),
         ("num_of_dofs: 2", "num_of_dofs: 3", &["num_of_dofs", "3", "2"]),
-        ("dt: 0.005", "dt: 0.0", &["dt * decimation", "above 0"]),
+        ("dt: 0.005", "dt: 0.0", &["dt * decimation", "0.001 to 1 s"]),
         ("  dt: 0.005\n", "", &["dt", "absent"]),
         ("default_dof_pos: [0.1, 0.2]", "default_dof_pos: [0.1]", &["default_dof_pos"]),
     ];

@@ -83,6 +83,7 @@ fn each_wrong_manifest_is_refused_with_field_value_and_what_is_allowed() {
             "clip: [1.0, -1.0]}",
             &["inputs[0].terms[1].clip", "[1, -1]", "rising"],
         ),
+        ("max_age_s: 0.1,", "max_age_s: 1e300,", &["inputs[0].terms[1].max_age_s", "1000000"]),
         ("size: 1", "size: 0", &["inputs[0].terms[1].size", "1 to 4096"]),
         ("mode: delta", "mode: torque", &["torque", "position", "delta", "twist"]),
         (

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
 use sinew_policy::{InputSpec, PolicyManifest, Provider, RunOn};
 use sinew_types::{GroupKind, Layout};
@@ -64,8 +64,8 @@ pub(super) fn run(args: &BenchArgs) -> Result<Exit> {
         args.threads.iter().map(|threads| RunOn { provider: *provider, threads: *threads })
     });
     let run_on: Vec<_> = run_on.collect();
-    if run_on.iter().any(|run_on| run_on.threads == 0) {
-        bail!("--threads 0; allowed: 1 and more");
+    if let Some(wrong) = args.threads.iter().find(|threads| !(1..=64).contains(*threads)) {
+        return Err(refused(anyhow!("--threads {wrong}; allowed: 1 to 64")));
     }
     let plan = InferencePlan {
         folder: args.manifest.parent().unwrap_or(Path::new(".")).to_owned(),

@@ -38,7 +38,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
         print_json(&CheckReport { ok: true, manifest: policy.manifest() })?;
         return Ok(Exit::Success);
     }
-    println!("ok: {}", args.manifest.display());
+    println!("ok: {} for robot {}", args.manifest.display(), robot.display());
     print!("{}", table(&meaning(policy.manifest())));
     Ok(Exit::Success)
 }

@@ -92,6 +92,15 @@ fn imported(args: &ImportArgs, format: Format) -> Result<Imported> {
         let whole = std::path::absolute(&args.out).unwrap_or_else(|_| args.out.clone());
         whole.file_name().map(|name| name.to_string_lossy().into_owned())
     };
+    let is_name = |id: &String| {
+        !id.is_empty() && id.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'))
+    };
+    if let Some(id) = args.id.as_ref().filter(|id| !is_name(id)) {
+        return Err(refused(anyhow!("--id `{id}`; allowed: lower case letters, digits and _")));
+    }
+    if !path.exists() {
+        return Err(refused(anyhow!("{}: there is no such file or folder", path.display())));
+    }
     let id = args.id.clone().or_else(folder).unwrap_or_else(|| "policy".to_owned());
     let joints = || joints(args);
     let made = match format {
