@@ -191,7 +191,10 @@ def transformer(id, length=10, width=32):
     graph, tokens = Graph(), 8
     x = graph.reshape("obs", tokens, 3)
     keys, values = graph.linear(x, 3, width), graph.linear(x, 3, width)
-    queries = graph.weight(length, width, scale=1.0)
+    # From one query to another, step by step: so one action follows smoothly on the other, as in a trained one.
+    first, last = RNG.standard_normal((2, width))
+    share = numpy.linspace(0.0, 1.0, length)[:, None]
+    queries = graph.constant((first * (1.0 - share) + last * share).astype(numpy.float32))
     score = graph.op("MatMul", queries, graph.op("Transpose", keys, perm=[1, 0]))
     score = graph.op("Div", score, graph.constant(numpy.float32(numpy.sqrt(width))))
     mixed = graph.op("MatMul", graph.op("Softmax", score, axis=-1), values)

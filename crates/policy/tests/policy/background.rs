@@ -13,10 +13,16 @@ const PERIOD: Duration = Duration::from_millis(20);
 /// How many ticks a run takes, and how many every fifth one does.
 const RUN_TICKS: u64 = 2;
 const SLOW_TICKS: u64 = 6;
+/// Largest change of a target per tick where there is a limit, rad.
+const SLEW_RAD: f64 = 0.05;
 
-/// The long transformer with another way to splice, run again after 5 of its 16 actions; a tick may change a
-/// target by half a radian.
-fn with_splice(folder: &tempfile::TempDir, splice: &str, hold_ticks: usize) -> PathBuf {
+/// The long transformer with another way to splice, run again after 5 of its 16 actions.
+fn with_splice(
+    folder: &tempfile::TempDir,
+    splice: &str,
+    hold_ticks: usize,
+    slew: Option<f64>,
+) -> PathBuf {
     let path = folder.path().join("long_transformer/long_transformer.policy.yaml");
     let mut manifest: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
@@ -24,7 +30,9 @@ fn with_splice(folder: &tempfile::TempDir, splice: &str, hold_ticks: usize) -> P
         "length": 16, "execute": 5, "hold_ticks": hold_ticks,
         "splice": serde_json::from_str::<serde_json::Value>(splice).unwrap(),
     });
-    manifest["action"]["slew"] = 0.5.into();
+    if let Some(slew) = slew {
+        manifest["action"]["slew"] = slew.into();
+    }
     let first = &manifest["golden"]["rollout"];
     assert!(first.is_string());
     let file = path.with_file_name(format!("{}.policy.yaml", splice.len()));
@@ -114,26 +122,31 @@ fn run(manifest: &std::path::Path, slow_ticks: u64) -> Run {
 #[test]
 fn a_late_network_never_makes_targets_jump_and_a_prefix_splices_smoother_than_the_latest() {
     let Some(folder) = made() else { return };
-    let latest = run(&with_splice(&folder, r#""latest""#, 5), SLOW_TICKS);
-    let prefix =
-        run(&with_splice(&folder, r#"{"prefix": {"keep": 2, "blend": 6}}"#, 5), SLOW_TICKS);
-    for (name, run) in [("latest", &latest), ("prefix", &prefix)] {
-        assert!(run.outcome.is_ok(), "{name}: {:?}", run.outcome);
-        assert_eq!((run.ticks, run.held), (200, 0), "{name}");
-        assert!(run.splice_jump <= 0.5 + 1e-9, "{name}: {}", run.splice_jump);
-        println!("{name}: largest change of a target at a splice {:.4} rad", run.splice_jump);
+    let jump = |splice: &str, slew| {
+        let run = run(&with_splice(&folder, splice, 5, slew), SLOW_TICKS);
+        assert!(run.outcome.is_ok(), "{splice}: {:?}", run.outcome);
+        assert_eq!((run.ticks, run.held), (200, 0), "{splice}");
+        run.splice_jump
+    };
+    let prefix = r#"{"prefix": {"keep": 2, "blend": 6}}"#;
+    for splice in [r#""latest""#, prefix] {
+        assert!(jump(splice, Some(SLEW_RAD)) <= SLEW_RAD + 1e-9, "{splice}");
     }
-    assert!(prefix.splice_jump < latest.splice_jump);
+    let (latest, prefix) = (jump(r#""latest""#, None), jump(prefix, None));
+    println!(
+        "largest change of a target at a splice: latest {latest:.4} rad, prefix {prefix:.4} rad"
+    );
+    assert!(prefix < latest, "{prefix} {latest}");
 }
 
 #[test]
 fn a_network_that_is_too_late_holds_the_last_action_and_then_ends_the_policy() {
     let Some(folder) = made() else { return };
-    // 16 actions, of which 5 are executed before the next run: 11 are left while it runs.
-    let patient = run(&with_splice(&folder, r#""latest""#, 9), 20);
+    // 16 actions, of which 5 are executed before the next run: 11 are left while it runs for 14 ticks.
+    let patient = run(&with_splice(&folder, r#""latest""#, 9, None), 14);
     assert!(patient.outcome.is_ok(), "{:?}", patient.outcome);
     assert!(patient.held > 0, "{}", patient.held);
-    let error = run(&with_splice(&folder, r#""latest""#, 2), 20).outcome.unwrap_err();
+    let error = run(&with_splice(&folder, r#""latest""#, 2, None), 14).outcome.unwrap_err();
     assert!(matches!(error, PolicyError::Late { ticks: 2, .. }), "{error}");
 }
 
