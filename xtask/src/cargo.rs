@@ -78,8 +78,8 @@ pub(crate) const REACH: &str = "policies/reach/reach.policy.yaml";
 /// clock, and with a process per node.
 const PROGRAMS: [&[&str]; 7] = [
     &["policy", "bench", REACH, "--rounds", "3"],
-    &["policy", "run", REACH, "--seconds", "30", "--require"],
-    &["policy", "run", REACH, "--seconds", "30", "--rate", "500", "--require"],
+    &["policy", "run", REACH, "--seconds", "30"],
+    &["policy", "run", REACH, "--seconds", "30", "--rate", "500"],
     &["bench", "loop", "--blocks", "2", "--block-s", "1"],
     &["bench", "stop", "--trials", "10"],
     &["eval", "worlds/tabletop.yaml", "--episodes", "50", "--require", "0.9"],
