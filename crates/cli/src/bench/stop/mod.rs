@@ -31,8 +31,6 @@ const WATCH: Duration = Duration::from_millis(200);
 const AT_SPEED: Duration = Duration::from_millis(60);
 /// What the robot is commanded to while it is stopped: turning in place, which meets nothing.
 const TURN_RAD_S: f64 = 0.4;
-/// How often a trial is begun that cannot be brought to its end.
-const RIG_ATTEMPTS: u32 = 3;
 /// How often, as skills and teleop do it.
 const COMMAND_PERIOD: Duration = Duration::from_millis(20);
 
@@ -55,39 +53,27 @@ pub(crate) fn measure(plan: &StopPlan, tell: &mut dyn FnMut(&str)) -> Result<Sto
                 bail!("interrupted in `{}`", cause.name());
             }
             let phase = phase(trial);
-            let mut attempts = RIG_ATTEMPTS;
-            let made = loop {
-                let made = match cause.side() {
-                    Side::Driver => {
-                        let rig = match &mut in_process {
-                            Some(rig) => rig,
-                            None => in_process.insert(DriverRig::new()?),
-                        };
-                        rig.trial(*cause, phase)
-                    }
-                    Side::Process => {
-                        let rig = match &mut processes {
-                            Some(rig) => rig,
-                            None => processes.insert(ProcessRig::new(Subject::simulated())?),
-                        };
-                        rig.trial(*cause, phase)
-                    }
-                    Side::Servos => {
-                        let rig = match &mut servos {
-                            Some(rig) => rig,
-                            None => servos.insert(ProcessRig::new(Subject::servos()?)?),
-                        };
-                        rig.trial(*cause, phase)
-                    }
-                };
-                attempts -= 1;
-                match made {
-                    // Nothing was measured: on a busy machine a robot may not even be brought to speed.
-                    Err(error) if attempts > 0 && !interrupt::is_set() => {
-                        tell(&format!("{} {}: once more: {error:#}", cause.name(), trial + 1));
-                        (in_process, processes, servos) = (None, None, None);
-                    }
-                    made => break made,
+            let made = match cause.side() {
+                Side::Driver => {
+                    let rig = match &mut in_process {
+                        Some(rig) => rig,
+                        None => in_process.insert(DriverRig::new()?),
+                    };
+                    rig.trial(*cause, phase)
+                }
+                Side::Process => {
+                    let rig = match &mut processes {
+                        Some(rig) => rig,
+                        None => processes.insert(ProcessRig::new(Subject::simulated())?),
+                    };
+                    rig.trial(*cause, phase)
+                }
+                Side::Servos => {
+                    let rig = match &mut servos {
+                        Some(rig) => rig,
+                        None => servos.insert(ProcessRig::new(Subject::servos()?)?),
+                    };
+                    rig.trial(*cause, phase)
                 }
             };
             // A trial that could not be brought to its end leaves the rig in an unknown state.
