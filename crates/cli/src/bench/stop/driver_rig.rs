@@ -84,8 +84,9 @@ impl DriverRig {
         for _ in 0..ATTEMPTS {
             let trial = self.attempt(cause, phase, mode, latched)?;
             let voided = self.handle.safety().groups[self.base].last_void;
-            // On a busy machine commands may come too late for the lease first: then nothing was measured.
-            if voided.is_none_or(|voided| voided.reason != VoidReason::CommandStale) {
+            let is_by_cause = voided.is_some_and(|v| v.reason == VoidReason::Stopped(latched));
+            // Else commands came too late for the lease first, as they may on a busy machine.
+            if is_by_cause || trial.fault.is_some() {
                 return Ok(trial);
             }
         }
