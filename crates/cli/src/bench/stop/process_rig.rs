@@ -325,10 +325,15 @@ impl ProcessRig {
             self.make_ready()?;
             while self.transitions.take().is_some() {}
             self.source(kind)?.order(Order::Go)?;
-            let mut is_lost = false;
+            let (mut is_tracked, mut is_lost) = (false, false);
             self.until("motion", |this| {
-                is_lost |= this.is_let_go();
-                (is_lost || this.is_fast()).then_some(())
+                while let Some(transition) = this.next_transition() {
+                    let is_on = transition.output_kind == GroupOwner::OUTPUT_TRACK;
+                    // Before the group is tracked, what is heard is the end of the lease of before.
+                    is_lost |= is_tracked && !is_on;
+                    is_tracked |= is_on;
+                }
+                (is_lost || (is_tracked && this.is_fast())).then_some(())
             })?;
             std::thread::sleep(AT_SPEED + phase);
             if !is_lost && !self.is_let_go() {
