@@ -42,7 +42,7 @@ pub trait FallbackController: Send {
     /// output is to go on from there. Real-time safe.
     fn start(&mut self, now: Time, state: &RobotState, last: &ActuatorCommand);
 
-    /// One control cycle in which it is not asked, but others command `last`: a controller that remembers keeps
+    /// One control cycle in which others command the groups that fall back, by `last`: a controller that remembers keeps
     /// up with them, so that it can go on where they end. Real-time safe.
     fn watch(
         &mut self,

@@ -499,12 +499,7 @@ impl Gate {
                     yields: causes.contains(Cause::TrackingError),
                 }
             }
-            (Power::Disarming(_), None) => Directive::Stop {
-                mode: Mode::ProtectiveStop,
-                trusted: true,
-                blocked: false,
-                yields: false,
-            },
+            (Power::Disarming(_), None) => Directive::STOP_IN_ORDER,
             (Power::On, None) if self.safety.groups[index].owner.is_some() => {
                 // A lease without a command yet does not take a balancing robot from what keeps it up.
                 if group.config().falls() && !group.commanded {
@@ -525,13 +520,18 @@ impl Gate {
             Directive::Stop { mode, trusted: true, .. } => self.groups[index].falls_back_in(mode),
             _ => false,
         });
+        let is_commanded = (0..self.groups.len()).any(|index| {
+            self.groups[index].config().falls() && self.directive(index) == Directive::Track
+        });
         let Some(fallback) = &mut self.fallback else { return };
         // Of the cycle before: this cycle's comes after the controller that it is for.
         let reference = last.base.unwrap_or_default();
         let period = self.config.period;
         if !is_needed {
             self.falls_back = false;
-            fallback.watch(now, period, state, reference, last);
+            if is_commanded {
+                fallback.watch(now, period, state, reference, last);
+            }
             return;
         }
         if !self.falls_back {

@@ -35,6 +35,12 @@ pub(crate) enum Directive {
     Stop { mode: Mode, trusted: bool, blocked: bool, yields: bool },
 }
 
+impl Directive {
+    /// Coming to rest by the stop plan while nothing is wrong.
+    pub(crate) const STOP_IN_ORDER: Self =
+        Self::Stop { mode: Mode::ProtectiveStop, trusted: true, blocked: false, yields: false };
+}
+
 /// What a stopped group is given in this cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
@@ -98,8 +104,7 @@ impl Group {
             GroupLimits::Twist(_) => 2,
             GroupLimits::Gripper { .. } => 1,
         };
-        let layout_joints = layout.joints.len();
-        let torque = vec![JointCommand::UNUSED; layout_joints];
+        let joints = layout.joints.len();
         Self {
             layout,
             config,
@@ -108,7 +113,7 @@ impl Group {
             feed_forward: vec![f64::NAN; axes],
             from: vec![0.0; axes],
             target: vec![0.0; axes],
-            torque,
+            torque: vec![JointCommand::UNUSED; joints],
             max_force_n: f64::NAN,
             received: Time::ZERO,
             command_period: period,
@@ -116,7 +121,7 @@ impl Group {
             seeded: false,
             commanded: false,
             stopping: None,
-            yielded_to: vec![0.0; layout_joints],
+            yielded_to: vec![0.0; joints],
             has_yielded: false,
             output: OutputKind::None,
             clamps: ClampCounts::default(),
@@ -206,12 +211,7 @@ impl Group {
         let directive = match directive {
             // Effort alone cannot hold a position: without commands such a group follows its profile.
             Directive::Rest if matches!(self.config.limits, GroupLimits::Effort(_)) => {
-                Directive::Stop {
-                    mode: Mode::ProtectiveStop,
-                    trusted: true,
-                    blocked: false,
-                    yields: false,
-                }
+                Directive::STOP_IN_ORDER
             }
             other => other,
         };

@@ -115,7 +115,8 @@ impl HardwareNode {
         self.world.as_ref().map(WorldPorts::world)
     }
 
-    fn take_messages(&mut self) -> Result<(), NodeError> {
+    /// Takes what arrived; whether simulated time waits for another node.
+    fn take_messages(&mut self) -> Result<bool, NodeError> {
         while let Some(received) = self.commands.take() {
             match command_from_msg(&received.message, &self.layout) {
                 // A refusal is counted by the gate and visible in its state.
@@ -126,15 +127,16 @@ impl HardwareNode {
             }
         }
         self.peers.listen(&mut self.handle);
-        if !self.peers.hold_up() {
+        let is_held = self.published.is_some_and(|published| self.peers.are_awaited(published));
+        if !is_held {
             // Before requests: what a request depends on may have come with it.
             self.peers.tell(&mut self.handle);
         }
         self.take_requests()?;
-        match &mut self.world {
-            Some(world) => world.take_requests().map_err(|e| NodeError::new(&self.name, e)),
-            None => Ok(()),
+        if let Some(world) = &mut self.world {
+            world.take_requests().map_err(|e| NodeError::new(&self.name, e))?;
         }
+        Ok(is_held)
     }
 
     fn publish(&mut self, now: Time) -> Result<(), NodeError> {
@@ -179,10 +181,7 @@ impl Node for HardwareNode {
     }
 
     fn step(&mut self, now: Time) -> Result<Progress, NodeError> {
-        self.take_messages()?;
-        if let Some(published) = self.published
-            && self.peers.are_awaited(published)
-        {
+        if self.take_messages()? {
             return Ok(Progress::WaitsOutside);
         }
         if matches!(self.drive, Drive::Stepped(_)) {
@@ -191,7 +190,6 @@ impl Node for HardwareNode {
             }
             self.due = now + self.period;
         }
-        self.peers.tell(&mut self.handle);
         if let Some(cmd_vel) = &mut self.cmd_vel {
             // What the loop's queue has no room for is tried again in the next step.
             let _ = cmd_vel.step(now, &mut self.handle);

@@ -15,7 +15,7 @@ pub struct PolicyFallback {
     period: Duration,
     /// When it is run or looks next.
     due: Time,
-    /// Whether its memory reaches up to now.
+    /// Whether it watched when that was last due.
     is_warm: bool,
     /// Why it cannot go on, found while it was not asked.
     fault: Option<FallbackError>,
@@ -70,7 +70,9 @@ impl FallbackController for PolicyFallback {
 
     fn start(&mut self, now: Time, state: &RobotState, _last: &ActuatorCommand) {
         self.fault = None;
-        if !std::mem::take(&mut self.is_warm) {
+        // What it remembers is of no use after a gap, such as a stop in which it was not asked.
+        let is_warm = std::mem::take(&mut self.is_warm) && now <= self.due + self.period;
+        if !is_warm {
             self.due = now;
             self.fault = self.policy.reset(state).err().as_ref().map(fault);
         }

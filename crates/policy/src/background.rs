@@ -10,6 +10,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use sinew_types::{ActuatorCommand, Layout, RobotState, Time};
 
 use crate::act::ChunkQueue;
+use crate::manifest::OnFault;
 use crate::network::{Network, RunOn};
 use crate::{
     ActionDecoder, CommandInputs, ObservationProgram, Observed, PolicyError, PolicyManifest,
@@ -57,8 +58,8 @@ impl BackgroundPolicy {
     /// Loads and checks a policy as [`crate::Policy::load`] does, and starts the network's thread.
     ///
     /// # Errors
-    /// Those of [`crate::Policy::load`]; [`PolicyError::Field`] for a policy without chunks, or one that
-    /// reads what its network gave in the run before.
+    /// Those of [`crate::Policy::load`]; [`PolicyError::Field`] for a policy without chunks, one that repeats
+    /// commands on a fault, or one that reads what its network gave in the run before.
     pub fn load(
         manifest: impl AsRef<Path>,
         layout: &Layout,
@@ -74,6 +75,10 @@ impl BackgroundPolicy {
             let allowed = "given, for a network that runs in the background";
             return Err(manifest.field_error("chunk", "absent", allowed));
         };
+        if manifest.on_fault != OnFault::End {
+            let allowed = "end, for a network that runs in the background";
+            return Err(manifest.field_error("on_fault", "repeat", allowed));
+        }
         if let Some((name, _)) = program.references().first() {
             let allowed = "other sources, for a network that runs in the background";
             return Err(manifest.field_error("source: reference", name, allowed));

@@ -23,8 +23,6 @@ pub(super) struct Peers {
     known: BTreeMap<String, Peer>,
     lock_step_with: Vec<String>,
     untold: Untold,
-    /// Whether one of them was waited for when it was last looked.
-    hold_up: bool,
 }
 
 /// What the gate has not been told yet: of each process its newest sign of life only, however many came
@@ -64,7 +62,6 @@ impl Peers {
             known: BTreeMap::new(),
             lock_step_with,
             untold: Untold::default(),
-            hold_up: false,
         })
     }
 
@@ -111,11 +108,6 @@ impl Peers {
         untold.alive.retain(|_, boot_id| handle.heartbeat(*boot_id).is_err());
     }
 
-    /// Whether simulated time stood still in the last step.
-    pub(super) fn hold_up(&self) -> bool {
-        self.hold_up
-    }
-
     /// Whether a node that simulated time waits for has not handled tick `published` yet. One that
     /// went silent is given up, and the gate is told.
     pub(super) fn are_awaited(&mut self, published: u64) -> bool {
@@ -128,7 +120,6 @@ impl Peers {
                 continue;
             }
             if peer.heard.elapsed() < SILENT {
-                self.hold_up = true;
                 return true;
             }
             lost = Some(name.clone());
@@ -140,7 +131,6 @@ impl Peers {
             self.untold.alive.remove(&name);
             self.untold.lost.push(peer.boot_id);
         }
-        self.hold_up = false;
         false
     }
 }

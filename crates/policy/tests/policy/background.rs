@@ -151,8 +151,16 @@ fn a_network_that_is_too_late_holds_the_last_action_and_then_ends_the_policy() {
 }
 
 #[test]
-fn a_policy_without_chunks_does_not_run_in_the_background() {
+fn a_policy_that_repeats_or_has_no_chunks_does_not_run_in_the_background() {
     let Some(folder) = made() else { return };
+    let path = folder.path().join("transformer/transformer.policy.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let repeats =
+        text.replace("\"on_fault\": \"end\"", "\"on_fault\": {\"repeat\": {\"for_s\": 0.1}}");
+    assert_ne!(text, repeats);
+    std::fs::write(&path, repeats).unwrap();
+    let error = BackgroundPolicy::load(path, &layout(), None).err().unwrap().to_string();
+    assert!(error.contains("on_fault is repeat; allowed: end"), "{error}");
     let file = folder.path().join("mlp/mlp.policy.yaml");
     let error = BackgroundPolicy::load(file, &layout(), None).err().unwrap().to_string();
     assert!(error.contains("chunk is absent"), "{error}");
