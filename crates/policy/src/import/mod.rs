@@ -82,14 +82,21 @@ impl Imported {
     /// path.
     ///
     /// # Errors
-    /// [`ImportError::Write`]; a manifest that is there already is not overwritten.
+    /// [`ImportError::Write`]; a manifest that is there already, or another model of the same name, is not
+    /// overwritten.
     pub fn write(&self, folder: &Path) -> Result<std::path::PathBuf, ImportError> {
         let path = folder.join(format!("{}.policy.yaml", self.manifest.id));
         let fail = |path: &Path, source| ImportError::Write { path: path.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(|e| fail(folder, e))?;
-        if path.exists() {
-            let source = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
-            return Err(fail(&path, source));
+        let is_other = |(name, bytes): &&(String, Vec<u8>)| {
+            std::fs::read(folder.join(name)).is_ok_and(|there| there != *bytes)
+        };
+        let in_the_way = match self.files.iter().find(is_other) {
+            Some((name, _)) => Some(folder.join(name)),
+            None => path.exists().then(|| path.clone()),
+        };
+        if let Some(there) = in_the_way {
+            return Err(fail(&there, std::io::ErrorKind::AlreadyExists.into()));
         }
         for (name, bytes) in &self.files {
             let file = folder.join(name);

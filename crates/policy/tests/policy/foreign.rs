@@ -111,6 +111,12 @@ fn deploy_yaml_is_read_in_the_order_of_its_keys_and_permuted_by_its_map() {
     // What is there is not overwritten.
     let error = imported.write(folder.path()).unwrap_err();
     assert!(matches!(error, ImportError::Write { .. }), "{error}");
+    // Nor is the model of another policy.
+    let mut other = imported.clone();
+    other.manifest.id = "other".into();
+    other.files[0].1.push(0);
+    let error = other.write(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("policy.onnx"), "{error}");
 }
 
 #[test]
