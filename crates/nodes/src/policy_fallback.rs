@@ -1,7 +1,8 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use sinew_hardware::{FallbackController, FallbackError, layout_of};
-use sinew_policy::{CommandInputs, Policy, PolicyError};
+use sinew_policy::{CommandInputs, Embodiment, Policy, PolicyError};
 use sinew_robot::{FallbackConfig, PolicyFallbackConfig, RobotModel};
 use sinew_types::{ActuatorCommand, BaseTwist, RobotState, Time};
 
@@ -31,7 +32,8 @@ impl PolicyFallback {
         model: &RobotModel,
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let folder = model.path().parent().unwrap_or_else(|| std::path::Path::new("."));
-        let policy = Policy::load(folder.join(&config.manifest), &layout_of(model)?)?;
+        let robot = Embodiment::new(&layout_of(model)?, Arc::new(model.clone()));
+        let policy = Policy::load(folder.join(&config.manifest), robot)?;
         let mut inputs = policy.command_inputs();
         inputs.set(&config.velocity_command, &[0.0; 3], Time::ZERO)?;
         inputs.clear();

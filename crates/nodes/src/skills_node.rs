@@ -17,8 +17,8 @@ use sinew_msgs::sinew_msgs::{
 };
 use sinew_msgs::sinew_msgs::{ExecuteSkillFeedback, ExecuteSkillGoal};
 use sinew_skills::{
-    Feedback, GroupAuthority, Inputs, LeaseCall, OnBusy, Rejection, SafetyView, SkillGoal,
-    SkillServer, SkillSetup,
+    Feedback, GroupAuthority, Inputs, LeaseCall, Manipulation, OnBusy, Rejection, SafetyView,
+    SkillGoal, SkillServer, SkillSetup,
 };
 use sinew_types::{ErrorCode, GoalId, LeaseId, Outcome, Source, StopEpoch, Time};
 
@@ -41,6 +41,9 @@ pub struct SkillsParameters {
     pub robot: PathBuf,
     /// The folder of the policies.
     pub policies: PathBuf,
+    /// How objects are picked and placed: `scripted` or `learned`.
+    #[serde(default)]
+    pub manipulation: Manipulation,
 }
 
 /// Serves `execute_skill`: one skill server, bound to gate and clients over the bus.
@@ -96,6 +99,7 @@ impl SkillsNode {
             layout: observer.layout.clone(),
             registry,
             policies: parameters.policies,
+            manipulation: parameters.manipulation,
             tick: Duration::from_secs(1) / TICK_RATE_HZ,
         })
         .map_err(|e| failed(&e))?;

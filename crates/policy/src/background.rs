@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use rtrb::{Consumer, Producer, RingBuffer};
-use sinew_types::{ActuatorCommand, Layout, RobotState, Time};
+use sinew_types::{ActuatorCommand, RobotState, Time};
 
 use crate::act::ChunkQueue;
 use crate::manifest::OnFault;
 use crate::network::{Network, RunOn};
 use crate::{
-    ActionDecoder, CommandInputs, ObservationProgram, Observed, PolicyError, PolicyManifest,
+    ActionDecoder, CommandInputs, Embodiment, ObservationProgram, Observed, PolicyError,
+    PolicyManifest,
 };
 
 /// Called on the network's thread before each run: to pin the thread, or to delay a test.
@@ -62,15 +63,23 @@ impl BackgroundPolicy {
     /// commands on a fault, or one that reads what its network gave in the run before.
     pub fn load(
         manifest: impl AsRef<Path>,
-        layout: &Layout,
+        robot: impl Into<Embodiment>,
         before_run: Option<BeforeRun>,
     ) -> Result<Self, PolicyError> {
-        let path = manifest.as_ref();
+        Self::load_file(manifest.as_ref(), &robot.into(), before_run)
+    }
+
+    /// Not generic, so that it is compiled once and not in each crate that calls it.
+    fn load_file(
+        path: &Path,
+        robot: &Embodiment,
+        before_run: Option<BeforeRun>,
+    ) -> Result<Self, PolicyError> {
         // All checks, golden data among them, on a policy of its own.
-        let checked = crate::Policy::load(path, layout)?;
+        let checked = crate::Policy::load(path, robot)?;
         let manifest = checked.manifest().clone();
         drop(checked);
-        let program = ObservationProgram::compile(&manifest, layout)?;
+        let program = ObservationProgram::compile(&manifest, robot)?;
         let Some(spec) = manifest.chunk else {
             let allowed = "given, for a network that runs in the background";
             return Err(manifest.field_error("chunk", "absent", allowed));
@@ -104,7 +113,7 @@ impl BackgroundPolicy {
                 .map_err(|source| PolicyError::Thread { policy: manifest.id.clone(), source })?
         };
         Ok(Self {
-            decoder: ActionDecoder::compile(&manifest, layout)?,
+            decoder: ActionDecoder::compile(&manifest, robot)?,
             program,
             chunks: ChunkQueue::new(spec, width),
             manifest,

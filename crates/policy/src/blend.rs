@@ -2,7 +2,7 @@
 
 use sinew_types::{ActuatorCommand, BaseTwist, JointCommand, Layout, RobotState};
 
-use crate::{CommandInputs, Policy, PolicyError};
+use crate::{CommandInputs, Policy, PolicyError, PolicyManifest};
 
 /// Runs several policies that command the same joints, and gives one command: the mean of theirs by weight. So
 /// it is one skill under one lease, however many policies take part.
@@ -42,6 +42,9 @@ impl PolicyBlend {
             let same = format!("what `{}` has: they are blended", first.id);
             is_alike(kinds[0] == kinds[1], "action.mode", "another".into(), same.clone())?;
             is_alike(joints == others, "action.joints", others.join(", "), joints.join(", "))?;
+            let is_without = |of: &PolicyManifest| of.gripper.is_none();
+            let none = || "nothing: a gripper is not blended".to_owned();
+            is_alike(is_without(other) && is_without(&first), "gripper", "given".into(), none())?;
             let rates = (other.rate_hz, first.rate_hz);
             is_alike(rates.0 == rates.1, "rate_hz", rates.0.to_string(), rates.1.to_string())?;
         }

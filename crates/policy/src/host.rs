@@ -6,9 +6,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rtrb::{Consumer, Producer, RingBuffer};
-use sinew_types::{ActuatorCommand, Layout, RobotState, Time};
+use sinew_types::{ActuatorCommand, RobotState, Time};
 
-use crate::{CommandInputs, Policy, PolicyError};
+use crate::{CommandInputs, Embodiment, Policy, PolicyError};
 
 /// Orders that wait for the next tick at most.
 const ORDERS: usize = 16;
@@ -58,14 +58,14 @@ impl PolicyHost {
     /// A host of no policy yet, and what loads policies into it.
     ///
     /// `blend` is the time over which joint targets change from those of one policy to those of the next.
-    pub fn new(layout: &Layout, blend: Duration) -> (Self, PolicyLoader) {
+    pub fn new(robot: impl Into<Embodiment>, blend: Duration) -> (Self, PolicyLoader) {
         let (orders_in, orders) = RingBuffer::new(ORDERS);
         let (done, done_out) = RingBuffer::new(2 * ORDERS);
         let (requests, requests_out) = channel();
         let (outcomes_in, outcomes) = channel();
-        let layout = layout.clone();
+        let robot = robot.into();
         let worker = std::thread::Builder::new().name("policy-loader".into()).spawn(move || {
-            serve(&layout, &requests_out, &outcomes_in, orders_in, done_out);
+            serve(&robot, &requests_out, &outcomes_in, orders_in, done_out);
         });
         let host = Self { current: None, orders, done, blend, swaps: 0 };
         // Without a thread every request is answered by silence, as after the host's end.
@@ -135,6 +135,11 @@ impl PolicyHost {
         if running.output.base.is_some() {
             out.base = running.output.base;
         }
+        for (out, gripper) in out.grippers.iter_mut().zip(&running.output.grippers) {
+            if !gripper.width_m.is_nan() {
+                *out = *gripper;
+            }
+        }
         Ok(true)
     }
 
@@ -192,7 +197,7 @@ impl Drop for PolicyLoader {
 }
 
 fn serve(
-    layout: &Layout,
+    robot: &Embodiment,
     requests: &Receiver<(u64, Request)>,
     outcomes: &Sender<(u64, Result<(), PolicyError>)>,
     mut orders: Producer<Order>,
@@ -201,13 +206,13 @@ fn serve(
     while let Ok((number, request)) = requests.recv() {
         let mut order = match request {
             Request::Stop => Ok(Order::Stop),
-            Request::Load(manifest) => Policy::load(manifest, layout).map(|policy| {
+            Request::Load(manifest) => Policy::load(manifest, robot).map(|policy| {
                 Order::Swap(Box::new(Running {
                     inputs: policy.command_inputs(),
                     policy,
-                    from: vec![f64::NAN; layout.joints().len()],
+                    from: vec![f64::NAN; robot.layout().joints().len()],
                     since: None,
-                    output: ActuatorCommand::unused(layout),
+                    output: ActuatorCommand::unused(robot.layout()),
                 }))
             }),
         };

@@ -31,6 +31,7 @@
 mod act;
 mod background;
 mod blend;
+mod embodiment;
 mod error;
 mod host;
 pub mod import;
@@ -44,14 +45,15 @@ mod rollout;
 pub use act::{ActionDecoder, ChunkQueue};
 pub use background::{BackgroundPolicy, BeforeRun};
 pub use blend::PolicyBlend;
+pub use embodiment::Embodiment;
 pub use error::PolicyError;
 pub use host::{PolicyHost, PolicyLoader};
 pub use latency::{Histogram, Latency};
 pub use manifest::{
-    ActionSpec, BaseAxis, Budget, ChunkSpec, Clip, Fill, Gains, Golden, GoldenCase, History,
-    InputSpec, Layering, ModelFile, Normalisation, OnFault, Order, PerElement, PolicyManifest,
-    Provider, Resize, Rollout, RolloutImage, RolloutImu, RolloutTick, Source, Splice, Start,
-    TermSpec,
+    ActionSpec, BaseAxis, Budget, ChunkSpec, Clip, Fill, Gains, Golden, GoldenCase, GripperAction,
+    History, InputSpec, Layering, ModelFile, Normalisation, OnFault, Order, PerElement,
+    PolicyManifest, Provider, Resize, Rollout, RolloutImage, RolloutImu, RolloutTick, Source,
+    Splice, Start, TermSpec, ToolFrame,
 };
 pub use network::{RawRun, RunOn, library_path};
 pub use observe::{

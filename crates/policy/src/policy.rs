@@ -2,14 +2,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use sinew_types::{ActuatorCommand, Layout, RobotState, Time};
+use sinew_types::{ActuatorCommand, RobotState, Time};
 
 use crate::act::ChunkQueue;
 use crate::manifest::OnFault;
 use crate::network::{Network, RunOn};
 use crate::observe::Observed;
 use crate::{
-    ActionDecoder, CommandInputs, Latency, ObservationProgram, PolicyError, PolicyManifest,
+    ActionDecoder, CommandInputs, Embodiment, Latency, ObservationProgram, PolicyError,
+    PolicyManifest,
 };
 
 /// A policy that was checked against its model and a robot, ready to run.
@@ -47,17 +48,26 @@ pub struct StageTimes {
 
 impl Policy {
     /// Loads a manifest and its model, and checks: the file's hash; names, types and shapes of inputs
-    /// and outputs; joint names against the layout; that warm-up runs give finite numbers within the
+    /// and outputs; names of joints and grippers against the robot, and commands against its limits where they
+    /// are known; that warm-up runs give finite numbers within the
     /// budget; the golden cases and the golden rollout. Not real-time safe; takes some tens of
     /// milliseconds and more.
     ///
     /// # Errors
     /// Any [`PolicyError`] of loading; each names the field or file, the value and what is allowed.
-    pub fn load(manifest: impl AsRef<Path>, layout: &Layout) -> Result<Self, PolicyError> {
-        let path = manifest.as_ref();
+    pub fn load(
+        manifest: impl AsRef<Path>,
+        robot: impl Into<Embodiment>,
+    ) -> Result<Self, PolicyError> {
+        Self::load_file(manifest.as_ref(), &robot.into())
+    }
+
+    /// Not generic, so that it is compiled once and not in each crate that calls it.
+    fn load_file(path: &Path, robot: &Embodiment) -> Result<Self, PolicyError> {
         let manifest = PolicyManifest::load(path)?;
         let run_on = RunOn::one_thread(manifest.model.provider);
-        Self::load_on(manifest, path.parent().unwrap_or_else(|| Path::new(".")), layout, run_on)
+        let folder = path.parent().unwrap_or_else(|| Path::new("."));
+        Self::load_checked(manifest, folder, robot, run_on)
     }
 
     /// The same for a manifest in memory whose files lie in `folder`, on something else than the manifest says.
@@ -67,13 +77,22 @@ impl Policy {
     pub fn load_on(
         manifest: PolicyManifest,
         folder: &Path,
-        layout: &Layout,
+        robot: impl Into<Embodiment>,
+        run_on: RunOn,
+    ) -> Result<Self, PolicyError> {
+        Self::load_checked(manifest, folder, &robot.into(), run_on)
+    }
+
+    fn load_checked(
+        manifest: PolicyManifest,
+        folder: &Path,
+        robot: &Embodiment,
         run_on: RunOn,
     ) -> Result<Self, PolicyError> {
         manifest.check()?;
-        let mut policy = Self::unchecked(manifest, folder, layout, run_on)?;
+        let mut policy = Self::unchecked(manifest, folder, robot, run_on)?;
         policy.warm_up()?;
-        policy.check_golden(folder, layout)?;
+        policy.check_golden(folder, robot)?;
         policy.latency = Latency::default();
         Ok(policy)
     }
@@ -82,11 +101,11 @@ impl Policy {
     fn unchecked(
         manifest: PolicyManifest,
         folder: &Path,
-        layout: &Layout,
+        robot: &Embodiment,
         run_on: RunOn,
     ) -> Result<Self, PolicyError> {
-        let program = ObservationProgram::compile(&manifest, layout)?;
-        let decoder = ActionDecoder::compile(&manifest, layout)?;
+        let program = ObservationProgram::compile(&manifest, robot)?;
+        let decoder = ActionDecoder::compile(&manifest, robot)?;
         let network = Network::load(&manifest, folder, program.references(), run_on)?;
         let width = manifest.action_width();
         Ok(Self {
@@ -155,10 +174,16 @@ impl Policy {
         Ok(())
     }
 
+    /// Whether the next step will run the network, and look at pictures: always, unless actions of a chunk are left.
+    pub fn runs_next(&self) -> bool {
+        self.chunks.as_ref().is_none_or(ChunkQueue::wants_chunk)
+    }
+
     /// One tick, to be called at the manifest's rate. Real-time safe unless it fails.
     ///
-    /// Returns the command in the order of the action: joint targets (rad, m, rad/s, m/s, N·m or N) or
-    /// velocities of the base (m/s or rad/s).
+    /// Returns the command in the order of the action: joint targets (rad, m, rad/s, m/s, N·m or N), velocities
+    /// of the base (m/s or rad/s), or velocity (m/s, rad/s) or pose (m, rad) of a tool; then the width of a
+    /// gripper (m).
     ///
     /// # Errors
     /// [`PolicyError::ObservationStale`], [`PolicyError::NotFinite`], [`PolicyError::WrongLayout`] or
@@ -221,7 +246,7 @@ impl Policy {
     ) -> Result<(), PolicyError> {
         let begun = (self.clock)();
         let started = *self.started.get_or_insert(state.stamp);
-        let runs = self.chunks.as_ref().is_none_or(ChunkQueue::wants_chunk);
+        let runs = self.runs_next();
         self.program.observe(&Observed {
             state,
             commands,
@@ -333,7 +358,7 @@ impl Policy {
         Ok(())
     }
 
-    fn check_golden(&mut self, folder: &Path, layout: &Layout) -> Result<(), PolicyError> {
+    fn check_golden(&mut self, folder: &Path, robot: &Embodiment) -> Result<(), PolicyError> {
         for case in 0..self.manifest.golden.cases.len() {
             self.network.reset();
             for (index, input) in self.manifest.inputs.iter().enumerate() {
@@ -363,7 +388,7 @@ impl Policy {
             }
         }
         if let Some(file) = self.manifest.golden.rollout.clone() {
-            self.check_rollout_file(&folder.join(file), layout)?;
+            self.check_rollout_file(&folder.join(file), robot.layout())?;
         }
         self.forget();
         Ok(())

@@ -28,6 +28,7 @@ impl Rollout {
             joint_position: of_joints(|joint| joint.position),
             joint_velocity: of_joints(|joint| joint.velocity),
             joint_effort: of_joints(|joint| joint.effort),
+            grippers: state.grippers.iter().map(|g| [g.width_m, g.force_n]).collect(),
             imu: state.imu.filter(|imu| imu.valid).map(|imu| RolloutImu {
                 orientation: [
                     imu.orientation.w,
@@ -161,6 +162,10 @@ impl Policy {
                 (joint.valid, joint.stamp) = (true, now);
                 *field(joint) = *value;
             }
+        }
+        for (gripper, [width_m, force_n]) in state.grippers.iter_mut().zip(&tick.grippers) {
+            (gripper.valid, gripper.stamp) = (true, now);
+            (gripper.width_m, gripper.force_n) = (*width_m, *force_n);
         }
         state.imu = tick.imu.map(|imu| {
             let [w, x, y, z] = imu.orientation;

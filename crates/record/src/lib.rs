@@ -11,6 +11,7 @@ mod drive_expert;
 mod drive_task;
 mod episode;
 mod error;
+mod grasp;
 mod kinematic;
 mod plant;
 mod quality;
@@ -24,6 +25,10 @@ pub use drive_expert::DriveExpert;
 pub use drive_task::DriveTask;
 pub use episode::{EpisodeResult, Offset, Pilot, Task, run_episode};
 pub use error::RecordError;
+pub use grasp::{
+    GraspAction, GraspBench, GraspExpert, GraspPilot, GraspRecord, GraspRecorder, GraspScene,
+    GraspStart, GraspTask, GraspView, run_grasp,
+};
 pub use kinematic::KinematicPlant;
 pub use plant::Plant;
 pub use quality::{Quality, Spread};

@@ -1,16 +1,18 @@
 //! `sinew-record`: records demonstrations in the simulator and measures policies there.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use sinew_policy::{Policy, PolicyManifest};
+use sinew_policy::{Embodiment, InputSpec, Policy, PolicyManifest};
 use sinew_record::{
-    DriveTask, EpisodeResult, Pilot, Plant, PolicyPilot, Quality, ReachTask, Recorder,
-    RecorderOptions, SimPlant, Task, run_episode,
+    DriveTask, EpisodeResult, GraspBench, GraspPilot, GraspRecorder, GraspStart, GraspTask, Pilot,
+    Plant, PolicyPilot, Quality, ReachTask, RecordError, Recorder, RecorderOptions, SimPlant, Task,
+    run_episode, run_grasp,
 };
 
 #[derive(Parser)]
@@ -63,20 +65,85 @@ enum Command {
 enum TaskName {
     Reach,
     DriveTo,
+    /// From the measured pose of the cube.
+    Pick,
+    /// From the pose of the place.
+    Place,
+    /// From pictures of the wrist camera.
+    PickCamera,
+}
+
+impl TaskName {
+    fn policy(self) -> &'static str {
+        match self {
+            Self::Reach => "reach",
+            Self::DriveTo => "drive_to",
+            Self::Pick => "pick",
+            Self::Place => "place",
+            Self::PickCamera => "pick_camera",
+        }
+    }
+
+    fn grasp(self) -> Option<GraspTask> {
+        match self {
+            Self::Reach | Self::DriveTo => None,
+            Self::Pick | Self::PickCamera => Some(GraspTask::Pick),
+            Self::Place => Some(GraspTask::Place),
+        }
+    }
+
+    fn manifest(self) -> PathBuf {
+        let name = self.policy();
+        root().join(format!("policies/{name}/{name}.policy.yaml"))
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
+        Command::Record { task, episodes, seed, out, policy_share, disturbed_share }
+            if task.grasp().is_some() =>
+        {
+            let options =
+                RecorderOptions { seed, policy_share, disturbed_share, ..Default::default() };
+            let mut grasps = Grasps::new(task)?;
+            let mut recorder = grasps.recorder(options)?;
+            grasps.run(&mut recorder, episodes, seed)?;
+            let record = recorder.into_record();
+            record.write(&out)?;
+            println!("{} rows in {}", record.rows.len(), out.display());
+        }
+        Command::Evaluate { task, episodes, seed, expert } if task.grasp().is_some() => {
+            let mut grasps = Grasps::new(task)?;
+            let options = RecorderOptions { seed, disturbed_share: 0.0, ..Default::default() };
+            if expert {
+                let mut recorder = grasps.recorder(options)?;
+                return grasps.run(&mut recorder, episodes, seed);
+            }
+            let policy = Policy::load(task.manifest(), &grasps.robot)?;
+            let inputs = policy.command_inputs();
+            let mut pilot = (policy, inputs);
+            grasps.run(&mut pilot, episodes, seed)?;
+            let latency = pilot.0.latency();
+            println!(
+                "inference      {:?} p50, {:?} p99 ({} runs)",
+                latency.run.quantile(0.5),
+                latency.run.quantile(0.99),
+                latency.run.count()
+            );
+        }
         Command::Record { task, episodes, seed, out, policy_share, disturbed_share } => {
             let options =
                 RecorderOptions { seed, policy_share, disturbed_share, ..Default::default() };
             let mut bench = Bench::new(task)?;
             let policy = match policy_share > 0.0 {
-                true => Some(Policy::load(&bench.manifest_path, bench.plant.layout())?),
+                true => Some(Policy::load(&bench.manifest_path, &bench.robot)?),
                 false => None,
             };
-            let mut recorder =
-                Recorder::new(&bench.manifest, bench.plant.layout(), policy, options)?;
+            let mut recorder = Recorder::new(&bench.manifest, &bench.robot, policy, options)?;
             let quality = bench.run(&mut recorder, episodes, seed)?;
             let dataset = recorder.into_dataset();
             dataset.write(&out)?;
@@ -87,11 +154,10 @@ fn main() -> anyhow::Result<()> {
             let mut bench = Bench::new(task)?;
             let quality = if expert {
                 let options = RecorderOptions { seed, disturbed_share: 0.0, ..Default::default() };
-                let mut recorder =
-                    Recorder::new(&bench.manifest, bench.plant.layout(), None, options)?;
+                let mut recorder = Recorder::new(&bench.manifest, &bench.robot, None, options)?;
                 bench.run(&mut recorder, episodes, seed)?
             } else {
-                let policy = Policy::load(&bench.manifest_path, bench.plant.layout())?;
+                let policy = Policy::load(&bench.manifest_path, &bench.robot)?;
                 let mut pilot = PolicyPilot::new(policy);
                 let quality = bench.run(&mut pilot, episodes, seed)?;
                 let latency = pilot.policy().latency();
@@ -111,6 +177,7 @@ fn main() -> anyhow::Result<()> {
 
 /// A robot, a task and a manifest.
 struct Bench {
+    robot: Embodiment,
     plant: Box<dyn Plant>,
     task: Box<dyn Task>,
     manifest: PolicyManifest,
@@ -119,21 +186,18 @@ struct Bench {
 
 impl Bench {
     fn new(task: TaskName) -> anyhow::Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let (name, group) = match task {
-            TaskName::Reach => ("reach", "arm"),
-            TaskName::DriveTo => ("drive_to", "base"),
-        };
-        let manifest_path = root.join(format!("policies/{name}/{name}.policy.yaml"));
+        let manifest_path = task.manifest();
         let manifest = PolicyManifest::load(&manifest_path)?;
         let period = Duration::from_secs_f64(1.0 / manifest.rate_hz);
-        let world = root.join("crates/record/data/floor.world.yaml");
-        let plant = SimPlant::new(&world, group, period)?;
-        let task: Box<dyn Task> = match task {
-            TaskName::Reach => Box::new(ReachTask::new(plant.robot(), period)?),
-            TaskName::DriveTo => Box::new(DriveTask::default()),
+        let world = root().join("crates/record/data/floor.world.yaml");
+        let is_drive = matches!(task, TaskName::DriveTo);
+        let plant = SimPlant::new(&world, if is_drive { "base" } else { "arm" }, period)?;
+        let task: Box<dyn Task> = match is_drive {
+            true => Box::new(DriveTask::default()),
+            false => Box::new(ReachTask::new(plant.robot(), period)?),
         };
-        Ok(Self { plant: Box::new(plant), task, manifest, manifest_path })
+        let robot = Embodiment::new(plant.layout(), Arc::new(plant.robot().clone()));
+        Ok(Self { robot, plant: Box::new(plant), task, manifest, manifest_path })
     }
 
     fn run(
@@ -166,5 +230,73 @@ impl Bench {
         let wall = started.elapsed().as_secs_f64();
         println!("simulated      {simulated:.0} s in {wall:.0} s");
         Ok(Quality::of(&results))
+    }
+}
+
+/// Episodes of grasping.
+struct Grasps {
+    task: GraspTask,
+    bench: GraspBench,
+    robot: Embodiment,
+    manifest_path: PathBuf,
+    manifest: PolicyManifest,
+}
+
+impl Grasps {
+    fn new(name: TaskName) -> anyhow::Result<Self> {
+        let task = name.grasp().context("no task of grasping")?;
+        let manifest_path = name.manifest();
+        let manifest = PolicyManifest::load(&manifest_path)?;
+        let pictures = manifest.inputs.iter().find_map(|input| match input {
+            InputSpec::Image { width, height, .. } => Some([*width as u32, *height as u32]),
+            _ => None,
+        });
+        let period = Duration::from_secs_f64(1.0 / manifest.rate_hz);
+        let world = root().join("crates/record/data/pick.world.yaml");
+        let bench = GraspBench::new(&world, period, pictures)?;
+        Ok(Self { task, robot: bench.embodiment()?, bench, manifest_path, manifest })
+    }
+
+    fn recorder(&self, options: RecorderOptions) -> anyhow::Result<GraspRecorder> {
+        let policy = match options.policy_share > 0.0 {
+            true => Some(Policy::load(&self.manifest_path, &self.robot)?),
+            false => None,
+        };
+        let expert = self.bench.expert(self.task);
+        Ok(GraspRecorder::new(&self.manifest, &self.robot, policy, expert, options)?)
+    }
+
+    /// Runs episodes with seeds that count up; those that the arm cannot begin are left out.
+    fn run(
+        &mut self,
+        pilot: &mut dyn GraspPilot,
+        episodes: usize,
+        seed: u64,
+    ) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let (mut run, mut succeeded, mut simulated) = (0, 0, Duration::ZERO);
+        // Far apart, so that neighbouring calls do not see the same scenes.
+        let mut scene_seed = seed * 1_000_000;
+        while run < episodes {
+            scene_seed += 1;
+            let mut scene = match self.bench.scene(self.task, GraspStart::OVER, scene_seed) {
+                Ok(scene) => scene,
+                Err(RecordError::NoGoal { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let done = run_grasp(&mut scene, pilot).with_context(|| format!("scene {scene_seed}"));
+            let done = done?;
+            run += 1;
+            succeeded += usize::from(done);
+            simulated += scene.elapsed();
+            if !done {
+                println!("failed         scene {scene_seed}: {:?}", scene.view()?);
+            }
+        }
+        let (simulated, wall) = (simulated.as_secs_f64(), started.elapsed().as_secs_f64());
+        println!("simulated      {simulated:.0} s in {wall:.0} s");
+        println!("success        {succeeded}/{run}");
+        println!("duration       {:.2} s on average", simulated / run.max(1) as f64);
+        Ok(())
     }
 }

@@ -3,10 +3,10 @@ use std::time::Duration;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sinew_policy::{
-    ActionDecoder, CommandInputs, InputSpec, ObservationProgram, Observed, Policy, PolicyError,
-    PolicyManifest,
+    ActionDecoder, CommandInputs, Embodiment, InputSpec, ObservationProgram, Observed, Policy,
+    PolicyError, PolicyManifest,
 };
-use sinew_types::{ActuatorCommand, Layout, RobotState};
+use sinew_types::{ActuatorCommand, RobotState};
 
 use crate::episode::{Pilot, Task};
 use crate::{Dataset, RecordError};
@@ -57,11 +57,11 @@ impl Recorder {
     /// [`RecordError::Policy`] when the manifest does not fit the robot, or has more than one input.
     pub fn new(
         manifest: &PolicyManifest,
-        layout: &Layout,
+        robot: &Embodiment,
         policy: Option<Policy>,
         options: RecorderOptions,
     ) -> Result<Self, RecordError> {
-        let program = ObservationProgram::compile(manifest, layout)?;
+        let program = ObservationProgram::compile(manifest, robot)?;
         let width = manifest.action_width();
         let [InputSpec::Observation { .. }] = manifest.inputs.as_slice() else {
             return Err(RecordError::Inputs { policy: manifest.id.clone() });
@@ -69,7 +69,7 @@ impl Recorder {
         let observed = manifest.inputs[0].width().unwrap_or(0);
         Ok(Self {
             options,
-            decoder: ActionDecoder::compile(manifest, layout)?,
+            decoder: ActionDecoder::compile(manifest, robot)?,
             inputs: program.command_inputs(),
             policy,
             rng: ChaCha8Rng::seed_from_u64(options.seed),

@@ -1,7 +1,7 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use sinew_driver_sim::{SimDriver, World};
+use sinew_driver_sim::{Scene, SimDriver, SimWorld, World};
 use sinew_hardware::{
     Accepted, ControlHandle, ControlLoop, EmergencyStop, GateConfig, GroupSet, LeaseRequest, Mode,
     Notice, Unconfigured,
@@ -20,7 +20,8 @@ pub struct SimPlant {
     lease: LeaseId,
     now: Time,
     command: ActuatorCommand,
-    made_of: (PathBuf, String, Duration),
+    seen: SimWorld,
+    made_of: (World, Scene, Vec<String>, Duration),
     /// Held so that nothing takes it for lost; never pressed here.
     _emergency_stop: Box<dyn EmergencyStop>,
 }
@@ -47,21 +48,35 @@ impl SimPlant {
     /// # Errors
     /// [`RecordError::Plant`] says what failed.
     pub fn new(world: &Path, group: &str, command_period: Duration) -> Result<Self, RecordError> {
-        let made_of = (world.to_owned(), group.to_owned(), command_period);
         let world = World::load(world).map_err(fail("load the world"))?;
         let scene = world.scene().map_err(fail("place the world's content"))?;
+        Self::in_scene(world, &scene, &[group], command_period)
+    }
+
+    /// The same for a scene of a world and several groups.
+    ///
+    /// # Errors
+    /// [`RecordError::Plant`] says what failed.
+    pub fn in_scene(
+        world: World,
+        scene: &Scene,
+        groups: &[&str],
+        command_period: Duration,
+    ) -> Result<Self, RecordError> {
         let robot = world.robot().clone();
-        let (driver, _seen) =
-            SimDriver::new(world, &scene).map_err(fail("start the simulation"))?;
+        let named = groups.iter().map(|group| (*group).to_owned()).collect();
+        let made_of = (world.clone(), scene.clone(), named, command_period);
+        let (driver, seen) = SimDriver::new(world, scene).map_err(fail("start the simulation"))?;
         let (driver, emergency_stop) =
             Unconfigured::new(Box::new(driver)).configure().map_err(fail("configure"))?;
         let config = GateConfig::from_robot(&robot).map_err(fail("configure the gate"))?;
         let (mut control, mut handle) =
             ControlLoop::new(driver, config).map_err(fail("make the control loop"))?;
-        let groups = GroupSet::named(control.layout(), [group]).map_err(|unknown| {
-            let reason = format!("the robot has no group `{unknown}`");
-            RecordError::Plant { doing: "find the group", reason }
-        })?;
+        let groups =
+            GroupSet::named(control.layout(), groups.iter().copied()).map_err(|unknown| {
+                let reason = format!("the robot has no group `{unknown}`");
+                RecordError::Plant { doing: "find the group", reason }
+            })?;
 
         let mut now = Time::ZERO;
         control.tick(now);
@@ -85,12 +100,17 @@ impl SimPlant {
         let command = ActuatorCommand::unused(control.layout());
         let lease = lease.ok_or_else(no_lease)?;
         let _emergency_stop = emergency_stop;
-        Ok(Self { control, handle, robot, lease, now, command, made_of, _emergency_stop })
+        Ok(Self { control, handle, robot, lease, now, command, seen, made_of, _emergency_stop })
     }
 
     /// The robot.
     pub fn robot(&self) -> &RobotModel {
         &self.robot
+    }
+
+    /// The world around it.
+    pub fn seen(&self) -> &SimWorld {
+        &self.seen
     }
 }
 
@@ -128,8 +148,9 @@ impl Plant for SimPlant {
     }
 
     fn restart(&mut self) -> Result<(), RecordError> {
-        let (world, group, command_period) = self.made_of.clone();
-        *self = Self::new(&world, &group, command_period)?;
+        let (world, scene, groups, command_period) = self.made_of.clone();
+        let groups: Vec<_> = groups.iter().map(String::as_str).collect();
+        *self = Self::in_scene(world, &scene, &groups, command_period)?;
         Ok(())
     }
 }

@@ -7,6 +7,7 @@
 //! - [`Kinematics`]: poses of all links, for displays, perception and collision checks.
 //! - [`Chain`]: forward kinematics and Jacobian of a serial chain, such as an arm.
 //! - [`IkSolver`]: joint positions for a pose of the chain's tool.
+//! - [`DifferentialIk`]: joint velocities for a velocity of the chain's tool.
 //!
 //! Frames: the base frame is the root link. `base_from_tool` maps coordinates in the tool's frame to coordinates in the base frame.
 //! Units are SI; joint positions are in rad, or in m for prismatic joints. Rotation vectors and Jacobians: linear part first.
@@ -33,6 +34,7 @@ mod chain;
 mod check;
 mod collision;
 pub mod config;
+mod differential;
 mod error;
 mod ik;
 mod kinematics;
@@ -53,6 +55,7 @@ pub use config::{
     PolicyFallbackConfig, RobotConfig, SensorsConfig, StopAction, StopProfile, StopStep,
     TrajectoryLimits, TwistLimits, TwoWheelBalanceConfig,
 };
+pub use differential::DifferentialIk;
 pub use error::RobotError;
 pub use ik::{IkConstraint, IkError, IkOptions, IkReport, IkSolution, IkSolver};
 pub use kinematics::Kinematics;

@@ -77,7 +77,11 @@ impl RobotModel {
     /// # Errors
     /// Any [`RobotError`] about files; each names the file, the field or line, the value and what is allowed.
     pub fn load(robot_yaml: impl AsRef<Path>) -> Result<Self, RobotError> {
-        let path = robot_yaml.as_ref();
+        Self::load_file(robot_yaml.as_ref())
+    }
+
+    /// Not generic, so that all it takes to read YAML is compiled once and not in each crate that calls it.
+    fn load_file(path: &Path) -> Result<Self, RobotError> {
         let config: RobotConfig = serde_saphyr::from_str(&read(path)?).map_err(|error| {
             RobotError::Yaml { path: path.to_owned(), problem: error.to_string() }
         })?;
@@ -104,16 +108,15 @@ impl RobotModel {
     ///
     /// # Errors
     /// As [`RobotModel::load`].
-    pub fn check_body(path: impl AsRef<Path>) -> Result<(), RobotError> {
-        read_body(path.as_ref()).map(|_| ())
+    pub fn check_body(path: &Path) -> Result<(), RobotError> {
+        read_body(path).map(|_| ())
     }
 
     /// Names of the joints that move, in the order of a URDF or MJCF file, or of the one that a robot file names.
     ///
     /// # Errors
     /// As [`RobotModel::load`].
-    pub fn joints_of(path: impl AsRef<Path>) -> Result<Vec<String>, RobotError> {
-        let path = path.as_ref();
+    pub fn joints_of(path: &Path) -> Result<Vec<String>, RobotError> {
         let joints = match path.extension().is_some_and(|end| end == "yaml") {
             true => Self::load(path)?.joints,
             false => read_body(path)?.joints,

@@ -5,7 +5,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sinew_robot::{IkOptions, IkSolver, Kinematics, RobotModel};
+use nalgebra::Vector3;
+use sinew_robot::{DifferentialIk, IkOptions, IkSolver, Kinematics, RobotModel};
 
 struct Counting;
 
@@ -41,6 +42,7 @@ fn repeated_kinematics_do_not_allocate() {
     let mut jacobian = chain.new_jacobian();
     let preferred = Some(home.to_vec());
     let mut solver = IkSolver::new(chain.clone(), IkOptions { preferred, ..IkOptions::default() });
+    let mut differential = DifferentialIk::new(chain.clone(), 1.0);
     let target = chain.base_from_tool(&[0.4, -1.0, 1.2, 0.8, 0.5, -0.4]).unwrap();
     let mut solution = [0.0; 6];
     let before = ALLOCATIONS.load(Ordering::Relaxed);
@@ -49,6 +51,7 @@ fn repeated_kinematics_do_not_allocate() {
         kinematics.update(&positions).unwrap();
         chain.jacobian(home, &mut jacobian).unwrap();
         solver.solve_into(&target, home, &mut solution).unwrap();
+        differential.velocities(home, Vector3::x() * 0.1, Vector3::z()).unwrap();
     }
     assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
 }

@@ -2,11 +2,12 @@ use std::time::{Duration, Instant};
 
 use nalgebra::Isometry3;
 use sinew_policy::{ToolError, tool_error};
-use sinew_types::{ErrorCode, JointCommand, Time};
+use sinew_types::{ErrorCode, Time};
 
 use crate::body::Body;
 use crate::context::{Context, Status};
 use crate::io::{ControlSource, Failure};
+use crate::stretch::Stretch;
 
 /// How well a pose of the tool must be met.
 #[derive(Clone, Copy, Debug)]
@@ -39,17 +40,10 @@ impl Tolerance {
 }
 
 /// Moves the tool to a pose by the policy `reach`.
-///
-/// Slower than full speed, time is stretched: the policy is run at a share of its rate, and its joint
-/// targets are interpolated.
 #[derive(Default)]
 pub(crate) struct ArmServo {
     started: Option<Time>,
-    /// Joint targets of the last run of the policy, and of the one before.
-    to: Vec<f64>,
-    from: Vec<f64>,
-    /// Progress from `from` to `to`, in runs.
-    phase: f64,
+    stretch: Stretch,
     /// Ticks within the tolerance and slow; ticks slow.
     within: u32,
     slow: u32,
@@ -72,14 +66,12 @@ impl ArmServo {
         map_from_target: &Isometry3<f64>,
         tolerance: Tolerance,
     ) -> Result<Status, Failure> {
-        let error = self.error(cx, map_from_target)?;
+        let error = tool_error_to(cx, map_from_target)?;
         let started = match self.started {
             Some(started) => started,
             None => {
                 cx.body.reach_policy.start(cx.state)?;
-                self.to = Body::positions(&cx.body.arm, cx.state);
-                self.from = self.to.clone();
-                self.phase = 1.0;
+                self.stretch.start(Body::positions(&cx.body.arm, cx.state));
                 cx.now
             }
         };
@@ -101,16 +93,10 @@ impl ArmServo {
                 ),
             ));
         }
-        if self.phase >= 1.0 - 1e-9 {
-            self.phase -= 1.0;
+        if self.stretch.is_due() {
             self.run(cx, &error)?;
         }
-        self.phase += cx.speed_scale;
-        let share = self.phase.min(1.0);
-        for (i, joint) in cx.body.arm.joints.iter().enumerate() {
-            let position = self.from[i] + share * (self.to[i] - self.from[i]);
-            cx.command.joints[*joint] = JointCommand::position(position);
-        }
+        self.stretch.step(cx.speed_scale, &cx.body.arm.joints, cx.command);
         cx.report.source = ControlSource::Policy;
         Ok(Status::Running)
     }
@@ -122,25 +108,8 @@ impl ArmServo {
         cx.body.reach_policy.run(cx.state, &inputs)?;
         cx.report.inference = began.elapsed();
         cx.body.reach_policy.write(cx.command);
-        std::mem::swap(&mut self.from, &mut self.to);
-        for (to, joint) in self.to.iter_mut().zip(&cx.body.arm.joints) {
-            *to = cx.command.joints[*joint].position;
-        }
+        self.stretch.take(&cx.body.arm.joints, cx.command);
         Ok(())
-    }
-
-    fn error(&self, cx: &Context<'_>, target: &Isometry3<f64>) -> Result<ToolError, Failure> {
-        let map_from_base = cx.body.base(cx.state)?.map_from_base;
-        let positions = Body::positions(&cx.body.arm, cx.state);
-        let base_from_tool = cx
-            .body
-            .arm
-            .chain
-            .base_from_tool(&positions)
-            .map_err(|error| Failure::new(ErrorCode::PolicyFailed, error.to_string()))?;
-        let roll = positions.last().copied().unwrap_or_default();
-        let limits = cx.body.arm.limits.last().map_or([-3.0, 3.0], |l| [l.lower, l.upper]);
-        Ok(tool_error(&base_from_tool, &map_from_base.inv_mul(target), roll, limits))
     }
 
     fn is_there(&mut self, cx: &Context<'_>, error: &ToolError, tolerance: Tolerance) -> bool {
@@ -150,4 +119,22 @@ impl ArmServo {
         self.within >= STAY_TICKS
             || (self.slow >= STUCK_TICKS && tolerance.loosened().is_met(error))
     }
+}
+
+/// How far the tool is from a pose in the map.
+pub(crate) fn tool_error_to(
+    cx: &Context<'_>,
+    target: &Isometry3<f64>,
+) -> Result<ToolError, Failure> {
+    let map_from_base = cx.body.base(cx.state)?.map_from_base;
+    let positions = Body::positions(&cx.body.arm, cx.state);
+    let base_from_tool = cx
+        .body
+        .arm
+        .chain
+        .base_from_tool(&positions)
+        .map_err(|error| Failure::new(ErrorCode::PolicyFailed, error.to_string()))?;
+    let roll = positions.last().copied().unwrap_or_default();
+    let limits = cx.body.arm.limits.last().map_or([-3.0, 3.0], |l| [l.lower, l.upper]);
+    Ok(tool_error(&base_from_tool, &map_from_base.inv_mul(target), roll, limits))
 }

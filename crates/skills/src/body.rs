@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nalgebra::Isometry3;
 use sinew_model::tolerance;
+use sinew_policy::Embodiment;
 use sinew_robot::{
     Chain, Group, IkOptions, IkSolver, JointLimits, LimitProfile, RobotModel, TrajectoryLimits,
 };
@@ -12,8 +13,10 @@ use sinew_types::{
 };
 
 use crate::error::SkillError;
+use crate::grasp_policy::GraspPolicies;
 use crate::io::Failure;
 use crate::policies::{PolicyRunner, Runner};
+use crate::server::Manipulation;
 
 /// A state older than this is not acted on.
 const MAX_STATE_AGE: Duration = Duration::from_millis(100);
@@ -45,6 +48,8 @@ pub(crate) struct Body {
     pub(crate) max_force_n: f64,
     pub(crate) reach_policy: Box<dyn Runner>,
     pub(crate) drive_policy: Box<dyn Runner>,
+    /// Where picking and placing is left to policies.
+    pub(crate) grasp_policies: Option<GraspPolicies>,
     /// Lower and upper position limit per joint of the layout.
     joint_range: Vec<[f64; 2]>,
 }
@@ -74,11 +79,20 @@ impl Body {
         robot: &Arc<RobotModel>,
         layout: Layout,
         policies: &Path,
+        manipulation: Manipulation,
         tick: Duration,
     ) -> Result<Self, SkillError> {
-        let reach = PolicyRunner::load(policies, "reach", &layout)?;
-        let drive = PolicyRunner::load(policies, "drive_to", &layout)?;
-        Self::with_policies(robot, layout, Box::new(reach), Box::new(drive), tick)
+        let embodiment = Embodiment::new(&layout, Arc::clone(robot));
+        let reach = PolicyRunner::load(policies, "reach", &embodiment)?;
+        let drive = PolicyRunner::load(policies, "drive_to", &embodiment)?;
+        let mut made = Self::with_policies(robot, layout, Box::new(reach), Box::new(drive), tick)?;
+        if manipulation == Manipulation::Learned {
+            made.grasp_policies = Some(GraspPolicies {
+                pick: Box::new(PolicyRunner::load(policies, "pick", &embodiment)?),
+                place: Box::new(PolicyRunner::load(policies, "place", &embodiment)?),
+            });
+        }
+        Ok(made)
     }
 
     pub(crate) fn with_policies(
@@ -131,6 +145,7 @@ impl Body {
             head,
             reach_policy,
             drive_policy,
+            grasp_policies: None,
             joint_range,
         })
     }

@@ -20,8 +20,8 @@ use sinew_types::{
 use crate::body::Body;
 use crate::policies::Runner;
 use crate::{
-    GroupAuthority, Inputs, LeaseCall, SafetyView, SkillGoal, SkillServer, SkillSetup,
-    builtin_manifests,
+    GroupAuthority, Inputs, LeaseCall, Manipulation, SafetyView, SkillGoal, SkillServer,
+    SkillSetup, builtin_manifests,
 };
 
 const TICK: Duration = Duration::from_millis(20);
@@ -284,7 +284,9 @@ fn a_paused_goal_whose_groups_are_taken_while_it_asks_for_them_stays_paused() {
 fn a_server_without_its_policies_names_the_file() {
     let (robot, layout) = robot();
     let policies = "/nowhere".into();
-    let setup = SkillSetup { robot, layout, registry: registry(), policies, tick: TICK };
+    let manipulation = Manipulation::default();
+    let setup =
+        SkillSetup { robot, layout, registry: registry(), policies, manipulation, tick: TICK };
     let error = SkillServer::new(setup).err().unwrap().to_string();
     assert!(error.contains("/nowhere/reach/reach.policy.yaml"), "{error}");
 }

@@ -11,7 +11,8 @@
 //! - When a person or another system takes its groups, a goal of a pausable skill pauses; any other ends.
 //!   It goes on when an operator has resumed it within 5 s, from a fresh observation; docs/skills.md.
 //! - The tool is moved by the policy `reach` and the base by the policy `drive_to`; folding the arm,
-//!   turning the head and closing the gripper are motion primitives. Each outcome tells for how many
+//!   turning the head and closing the gripper are motion primitives. With [`Manipulation::Learned`] arm and
+//!   gripper are moved together by the policies `pick` and `place` instead. Each outcome tells for how many
 //!   seconds which of them commanded (`commanded_by_policy_s`, `commanded_by_primitive_s`).
 //!
 //! ```
@@ -30,6 +31,7 @@ mod error;
 mod floor;
 mod goal;
 mod grasp;
+mod grasp_policy;
 mod io;
 mod pause;
 mod policies;
@@ -38,6 +40,7 @@ mod server;
 mod sight;
 mod skills;
 mod spot;
+mod stretch;
 mod trajectory;
 mod tuck;
 
@@ -49,4 +52,4 @@ pub use builtin::builtin_manifests;
 pub use error::SkillError;
 pub use goal::{OnBusy, Rejection, SkillGoal};
 pub use io::{ControlSource, Feedback, Inputs, LeaseCall, StepOutput};
-pub use server::{SkillServer, SkillSetup};
+pub use server::{Manipulation, SkillServer, SkillSetup};

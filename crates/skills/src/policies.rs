@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use sinew_policy::{CommandInputs, Policy, PolicyError};
-use sinew_types::{ActuatorCommand, ErrorCode, Layout, RobotState};
+use sinew_policy::{CommandInputs, Embodiment, Policy, PolicyError};
+use sinew_types::{ActuatorCommand, ErrorCode, RobotState};
 
 use crate::io::Failure;
 
@@ -25,8 +25,8 @@ pub(crate) struct PolicyRunner {
 
 impl PolicyRunner {
     /// Loads `<folder>/<name>/<name>.policy.yaml` and its model.
-    pub(crate) fn load(folder: &Path, name: &str, layout: &Layout) -> Result<Self, PolicyError> {
-        let policy = Policy::load(folder.join(name).join(format!("{name}.policy.yaml")), layout)?;
+    pub(crate) fn load(folder: &Path, name: &str, robot: &Embodiment) -> Result<Self, PolicyError> {
+        let policy = Policy::load(folder.join(name).join(format!("{name}.policy.yaml")), robot)?;
         let inputs = policy.command_inputs();
         Ok(Self { policy, inputs })
     }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use semver::VersionReq;
+use serde::Deserialize;
 use sinew_model::{SkillKind, SkillManifest, SkillRegistry};
 use sinew_robot::RobotModel;
 use sinew_types::{ActuatorCommand, ErrorCode, GoalId, Layout, LeaseId, StopEpoch, Time};
@@ -14,6 +15,17 @@ use crate::goal::{OnBusy, Rejection, SkillGoal};
 use crate::io::{Inputs, LeaseCall, StepOutput};
 use crate::run::{Calls, Phase, Run};
 
+/// How the skills `pick` and `place` move arm and gripper.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Manipulation {
+    /// Step by step: the tool by the policy `reach`, the gripper by rules.
+    #[default]
+    Scripted,
+    /// Arm and gripper together by the policies `pick` and `place`, which were learned from demonstrations.
+    Learned,
+}
+
 /// What a skill server is made of.
 pub struct SkillSetup {
     /// The robot, with groups `base`, `arm`, `gripper` and `head`.
@@ -22,8 +34,11 @@ pub struct SkillSetup {
     pub layout: Layout,
     /// The skills that are served.
     pub registry: Arc<SkillRegistry>,
-    /// The folder that has the policies `reach` and `drive_to`, each in a folder of its name.
+    /// The folder that has the policies `reach` and `drive_to`, each in a folder of its name; with
+    /// [`Manipulation::Learned`] `pick` and `place` too.
     pub policies: PathBuf,
+    /// How objects are picked and placed.
+    pub manipulation: Manipulation,
     /// Between two calls of [`SkillServer::step`].
     pub tick: Duration,
 }
@@ -53,8 +68,8 @@ impl SkillServer {
     /// A skill's group or kind that does not exist; a robot without arm, gripper, head camera or the
     /// configurations `home` and `ready`; a policy that cannot be loaded, by name.
     pub fn new(setup: SkillSetup) -> Result<Self, SkillError> {
-        let SkillSetup { robot, layout, registry, policies, tick } = setup;
-        let body = Body::new(&robot, layout, &policies, tick)?;
+        let SkillSetup { robot, layout, registry, policies, manipulation, tick } = setup;
+        let body = Body::new(&robot, layout, &policies, manipulation, tick)?;
         Self::with_body(registry, body)
     }
 

@@ -14,6 +14,7 @@ pub(crate) struct JointTargets {
     limits: Vec<JointLimits>,
     /// Largest speed per joint that the group's profile allows.
     max_velocity: Vec<f64>,
+    velocity_scale: f64,
     max_acceleration: f64,
     by_velocity: bool,
     position: Vec<f64>,
@@ -47,6 +48,7 @@ impl JointTargets {
             group.joints.iter().map(|joint| robot.joints()[*joint].limits).collect();
         Ok(Self {
             max_velocity: limits.iter().map(|l| l.max_velocity * profile.velocity_scale).collect(),
+            velocity_scale: profile.velocity_scale,
             max_acceleration: profile.max_acceleration,
             by_velocity,
             position: vec![0.0; limits.len()],
@@ -72,6 +74,11 @@ impl JointTargets {
     /// rad/s or m/s, in the order of the group.
     pub(crate) fn max_velocity(&self) -> &[f64] {
         &self.max_velocity
+    }
+
+    /// The share of the joints' own limits that the group's profile allows, 0 to 1.
+    pub(crate) fn velocity_scale(&self) -> f64 {
+        self.velocity_scale
     }
 
     /// The speed from which braking ends within this distance, rad/s or m/s.

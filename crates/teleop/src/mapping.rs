@@ -22,7 +22,7 @@ impl Mapping {
         let file = file.as_ref();
         let text = std::fs::read_to_string(file)
             .map_err(|source| TeleopError::Read { file: file.into(), source })?;
-        Self::from_yaml(&text, file)
+        Self::of_text(&text, file.into())
     }
 
     /// Checks a mapping; `file` is named in errors.
@@ -30,7 +30,11 @@ impl Mapping {
     /// # Errors
     /// [`TeleopError::Format`], [`TeleopError::Field`].
     pub fn from_yaml(text: &str, file: impl Into<PathBuf>) -> Result<Self, TeleopError> {
-        let file = file.into();
+        Self::of_text(text, file.into())
+    }
+
+    /// Not generic, so that all it takes to read YAML is compiled once and not in each crate that calls it.
+    fn of_text(text: &str, file: PathBuf) -> Result<Self, TeleopError> {
         let config = serde_saphyr::from_str(text).map_err(|error| TeleopError::Format {
             file: file.clone(),
             message: error.to_string(),

@@ -1,4 +1,6 @@
-use sinew_robot::{BaseConfig as RobotBase, Kinematics, LimitProfile, RobotError, RobotModel};
+use sinew_robot::{
+    BaseConfig as RobotBase, DifferentialIk, Kinematics, LimitProfile, RobotError, RobotModel,
+};
 use sinew_types::{GroupKind, Layout};
 
 use crate::config::{
@@ -150,7 +152,9 @@ impl Builder<'_> {
             *made = self.signal(&format!("cartesian.{name}"), signal)?;
         }
         let kinematics = Kinematics::new(self.robot);
-        Ok(CartesianJog::new(targets, chain, kinematics, [base, frame], signals))
+        // Its limits are those of the group, as the targets have them.
+        let ik = DifferentialIk::new(chain, targets.velocity_scale());
+        Ok(CartesianJog::new(targets, ik, kinematics, [base, frame], signals))
     }
 
     /// The names of a group's joints, in its order.

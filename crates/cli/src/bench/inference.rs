@@ -8,10 +8,10 @@ use anyhow::{Result, anyhow};
 use nalgebra::{Isometry3, UnitQuaternion, Vector3};
 use serde::Serialize;
 use sinew_policy::{
-    CommandInputs, InputSpec, Policy, PolicyError, PolicyManifest, RawRun, RunOn, Source,
-    processor_time,
+    CommandInputs, Embodiment, InputSpec, Policy, PolicyError, PolicyManifest, RawRun, RunOn,
+    Source, processor_time,
 };
-use sinew_types::{BaseState, ImuState, Layout, RobotState, Time};
+use sinew_types::{BaseState, ImuState, RobotState, Time};
 
 use super::peer::{Peer, PeerRow};
 use super::stats::{median, short};
@@ -23,7 +23,7 @@ use crate::output::table;
 pub(crate) struct InferencePlan {
     pub(crate) manifest: PolicyManifest,
     pub(crate) folder: PathBuf,
-    pub(crate) layout: Layout,
+    pub(crate) robot: Embodiment,
     pub(crate) ticks: u32,
     pub(crate) rounds: u32,
     pub(crate) run_on: Vec<RunOn>,
@@ -85,6 +85,13 @@ pub(crate) struct InferenceReport {
     rows: Vec<InferenceRow>,
 }
 
+impl InferenceReport {
+    /// Whether every way to run the model that was asked for could be measured.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.rows.iter().all(|row| row.missing.is_none())
+    }
+}
+
 /// Measures every way to run the model; `tell` hears of each round.
 pub(crate) fn measure(
     plan: &InferencePlan,
@@ -141,7 +148,7 @@ fn measure_on(
     run_on: RunOn,
     tell: &mut dyn FnMut(String),
 ) -> Result<InferenceRow, Failure> {
-    let load = || Policy::load_on(plan.manifest.clone(), &plan.folder, &plan.layout, run_on);
+    let load = || Policy::load_on(plan.manifest.clone(), &plan.folder, &plan.robot, run_on);
     let mut policy = load()?;
     let mut by_cpu = load()?;
     by_cpu.time_by(processor_time);
@@ -253,7 +260,7 @@ impl Robot {
             }
         }
         let mut robot = Self {
-            state: RobotState::invalid(&plan.layout),
+            state: RobotState::invalid(plan.robot.layout()),
             inputs: policy.command_inputs(),
             commands,
             cameras,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,10 +17,11 @@ use sinew_hardware::{
     monotonic_now, thread_cpu_time,
 };
 use sinew_policy::{
-    CommandInputs, InputSpec, Policy, PolicyManifest, Rollout, RunOn, Source as TermSource,
+    CommandInputs, Embodiment, InputSpec, Policy, PolicyManifest, Rollout, RunOn,
+    Source as TermSource,
 };
 use sinew_robot::RobotModel;
-use sinew_types::{ActuatorCommand, BootId, JointCommand, Layout, LeaseId, Source};
+use sinew_types::{ActuatorCommand, BootId, GroupKind, JointCommand, Layout, LeaseId, Source};
 
 use super::pacing::involuntary_switches;
 use super::stats::{Misses, Sample, Tail, bars, short};
@@ -90,7 +92,8 @@ pub(crate) fn run(plan: &RunPlan) -> Result<RunReport> {
     let fallback = sinew_nodes::fallback_of(&model).map_err(|error| anyhow!("{error}"))?;
     let (inactive, stop) = Unconfigured::new(driver).configure()?;
     let layout = inactive.layout().clone();
-    let (policy, inputs) = load(plan, &layout)?;
+    let robot = Embodiment::new(&layout, Arc::new(model));
+    let (policy, inputs) = load(plan, &robot)?;
     let (control, handle) = ControlLoop::with_fallback(inactive, gate, fallback)?;
     let runner = RealTimeRunner::spawn(control, stop, RealTimeConfig::default())?;
     let mut session = Session {
@@ -143,7 +146,7 @@ fn plant(plant: &Plant) -> Result<(RobotModel, Box<dyn HardwareInterface>)> {
     })
 }
 
-fn load(plan: &RunPlan, layout: &Layout) -> Result<(Policy, CommandInputs)> {
+fn load(plan: &RunPlan, robot: &Embodiment) -> Result<(Policy, CommandInputs)> {
     let mut manifest = PolicyManifest::load(&plan.manifest).map_err(refused)?;
     let pictured = manifest.inputs.iter().find_map(|input| match input {
         InputSpec::Image { camera, .. } => Some(camera),
@@ -159,7 +162,7 @@ fn load(plan: &RunPlan, layout: &Layout) -> Result<(Policy, CommandInputs)> {
     }
     let folder = plan.manifest.parent().unwrap_or(std::path::Path::new("."));
     let run_on = RunOn::one_thread(manifest.model.provider);
-    let policy = Policy::load_on(manifest, folder, layout, run_on).map_err(refused)?;
+    let policy = Policy::load_on(manifest, folder, robot, run_on).map_err(refused)?;
     let mut inputs = policy.command_inputs();
     for (name, values) in &plan.values {
         inputs.set(name, values, sinew_types::Time::ZERO).map_err(refused)?;
@@ -195,7 +198,7 @@ impl Session<'_> {
         let period = self.policy.period();
         let capacity = (f64::from(self.plan.seconds) / period.as_secs_f64()) as usize + 2;
         let mut samples = Vec::with_capacity(capacity);
-        self.policy.reset(&self.handle.snapshot().state.clone())?;
+        let mut begins = true;
 
         // Behind the control loop, before everything else.
         let priority = RealTimeConfig::default().fifo_priority.map(|own| own.saturating_sub(1));
@@ -206,7 +209,7 @@ impl Session<'_> {
         while monotonic_now() < end && !interrupt::is_set() {
             let deadline = deadlines.next();
             let (started, cpu_before) = (monotonic_now(), thread_cpu_time());
-            self.tick(&commands, &mut command)?;
+            self.tick(&commands, &mut command, std::mem::take(&mut begins))?;
             let (cpu, ended) = (thread_cpu_time().saturating_sub(cpu_before), monotonic_now());
             let missed = deadlines.advance(ended) > 0;
             let switches = involuntary_switches();
@@ -228,6 +231,7 @@ impl Session<'_> {
         &mut self,
         commands: &[(String, Vec<f64>)],
         command: &mut ActuatorCommand,
+        begins: bool,
     ) -> Result<()> {
         while let Some(notice) = self.handle.poll() {
             if let Notice::LeaseVoided(voided) = notice {
@@ -238,6 +242,10 @@ impl Session<'_> {
         let state = &handle.snapshot().state;
         for (name, values) in commands {
             inputs.set(name, values, state.stamp)?;
+        }
+        // On the state of its first tick, from which a replay begins too.
+        if begins {
+            policy.reset(state)?;
         }
         policy.step(state, inputs)?;
         command.tick = state.tick;
@@ -272,15 +280,10 @@ impl Session<'_> {
     }
 
     fn acquire(&mut self) -> Result<LeaseId> {
-        let joints = self.policy.manifest().action.joints();
-        let groups = self.layout.groups().iter().filter(|group| {
-            let moves = |joint: &usize| joints.contains(&self.layout.joints()[*joint]);
-            group.joints.iter().any(moves)
-                || (joints.is_empty() && group.kind == sinew_types::GroupKind::Base)
-        });
-        let names: Vec<_> = groups.map(|group| group.name.clone()).collect();
-        let groups = GroupSet::named(&self.layout, names.iter().map(String::as_str))
-            .map_err(|group| anyhow!("no group `{group}`"))?;
+        let groups = self.policy.manifest().groups(&self.layout);
+        let names = groups.iter().map(|group| self.layout.groups()[*group].name.as_str());
+        let groups =
+            GroupSet::named(&self.layout, names).map_err(|group| anyhow!("no group `{group}`"))?;
         let request = LeaseRequest {
             source: Source::Skill,
             groups,
@@ -313,12 +316,11 @@ impl Session<'_> {
     fn first_command(&mut self) -> ActuatorCommand {
         let mut command = ActuatorCommand::unused(&self.layout);
         command.valid_for = (self.policy.period() * 3).max(Duration::from_millis(100));
-        let commanded = self.policy.manifest().action.joints().to_vec();
+        let groups = self.policy.manifest().groups(&self.layout);
         let state = self.handle.state();
-        for group in self.layout.groups() {
-            let is_ours =
-                group.joints.iter().any(|joint| commanded.contains(&self.layout.joints()[*joint]));
-            for joint in group.joints.iter().filter(|_| is_ours) {
+        for group in groups.iter().map(|group| &self.layout.groups()[*group]) {
+            let follows_positions = group.kind == GroupKind::Joints;
+            for joint in group.joints.iter().filter(|_| follows_positions) {
                 command.joints[*joint] = JointCommand::position(state.joints[*joint].position);
             }
         }

@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, ValueEnum};
@@ -8,7 +9,7 @@ use sinew_hardware::{GateConfig, layout_of};
 use sinew_model::SkillRegistry;
 use sinew_nodes::NodeKind;
 use sinew_nodes::launch::expand;
-use sinew_policy::Policy;
+use sinew_policy::{Embodiment, Policy};
 use sinew_robot::RobotModel;
 use sinew_teleop::{Mapping, TeleopSession};
 
@@ -152,7 +153,7 @@ fn check(kind: FileKind, file: &Path, robot: Option<&Path>) -> Result<()> {
         FileKind::Policy => {
             let default = share().join("urdf/mobi.robot.yaml");
             let robot = RobotModel::load(robot.unwrap_or(&default))?;
-            Policy::load(file, &layout_of(&robot)?)?;
+            Policy::load(file, Embodiment::new(&layout_of(&robot)?, Arc::new(robot)))?;
         }
         FileKind::Launch => {
             for node in expand(file, &[], &share())?.nodes {

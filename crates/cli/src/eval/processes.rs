@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use sinew_bus::{Subscription, names};
 use sinew_driver_sim::World;
-use sinew_msgs::sinew_msgs::SafetyState;
+use sinew_msgs::sinew_msgs::{Heartbeat, RobotTick, SafetyState};
 use sinew_nodes::NodeKind;
 use sinew_nodes::convert::time_from_msg;
 use sinew_nodes::launch::{LaunchDescription, Output};
@@ -41,9 +41,11 @@ pub(crate) fn run(choice: &LaunchChoice, seed: u64, task: &EvalTask) -> Result<E
     let ticks = system.node().subscription(&names::ROBOT_TICK)?;
     let detections = system.node().subscription(&names::DETECTIONS)?;
     let safety = system.node().subscription(&names::SAFETY_STATE)?;
+    let hearts = system.node().subscription(&names::heartbeat("skills"))?;
     group.start_all(&description)?;
     system.wait_ready(READY_WITHIN)?;
     wait_armed(&safety)?;
+    wait_caught_up(&ticks, &hearts)?;
     let end = system.task(goal(&task.instruction, "", false), None, &mut |_| {})?;
 
     // What was under way when the task ended is not looked at.
@@ -83,6 +85,28 @@ fn wait_armed(safety: &Subscription<SafetyState>) -> Result<()> {
             bail!("the robot was not armed within {READY_WITHIN:?}");
         }
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Waits until the skills node has handled a tick that came after what was heard here: so it knows that the robot is
+/// armed, and does not refuse the task's first step.
+fn wait_caught_up(ticks: &Subscription<RobotTick>, hearts: &Subscription<Heartbeat>) -> Result<()> {
+    let since = Instant::now();
+    let mut heard = None;
+    loop {
+        let newest = ticks.take_newest().map(|tick| tick.message.tick);
+        // The one after the newest: that one may have been on its way already.
+        heard = heard.or(newest.map(|tick| tick + 1));
+        while let Some(heart) = hearts.take() {
+            let handled = heart.message.tick_ack;
+            if heard.is_some_and(|heard| handled >= heard) {
+                return Ok(());
+            }
+        }
+        if since.elapsed() > READY_WITHIN {
+            bail!("the skills node did not follow the robot's ticks within {READY_WITHIN:?}");
+        }
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

@@ -52,7 +52,8 @@ fn a_bench_times_each_stage_beside_the_bare_call() {
     let arguments = ["policy", "bench", &reach, "--ticks", "200", "--rounds", "2", "--json"];
     let output =
         sinew(&root(), &[&arguments[..], &["--provider", "cpu", "--provider", "cuda"]].concat());
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    // There is no such provider in this build of ONNX Runtime: what could be measured is told, and that is all.
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let report = json(&output);
     let rows = report["rows"].as_array().unwrap();
     assert_eq!(rows.len(), 2);
@@ -60,7 +61,6 @@ fn a_bench_times_each_stage_beside_the_bare_call() {
         assert!(rows[0][stage]["p50_s"].as_f64().unwrap() > 0.0, "{stage}: {report:#}");
     }
     assert!(rows[0]["run_p50_ratio"].as_f64().unwrap() > 0.5);
-    // There is no such provider in this build of ONNX Runtime, and it says so.
     assert!(rows[1]["missing"].as_str().unwrap().contains("Cuda is not there"), "{report:#}");
 }
 

@@ -1,17 +1,21 @@
 use std::f64::consts::TAU;
 use std::time::Duration;
 
-use sinew_types::{ActuatorCommand, BaseTwist, GroupKind, JointCommand, Layout, RobotState};
+use sinew_types::{
+    ActuatorCommand, BaseTwist, GripperCommand, GroupKind, JointCommand, RobotState,
+};
 
-use crate::PolicyError;
-use crate::manifest::{ActionSpec, BaseAxis, Gains, PerElement, PolicyManifest};
+use super::tool::{ToolMotion, elements_of};
+use crate::manifest::{ActionSpec, BaseAxis, Gains, PerElement, PolicyManifest, ToolFrame};
 use crate::observe::joint_index;
+use crate::{Embodiment, PolicyError};
 
-/// Turns the network's raw output into joint targets or a base twist.
+/// Turns the network's raw output into joint targets, a base twist or the motion of a tool.
 #[derive(Clone, Debug)]
 pub struct ActionDecoder {
     policy: String,
     mode: Mode,
+    gripper: Option<Gripper>,
     /// Bounds of the raw output, per element.
     clip: Vec<[f64; 2]>,
     scale: Vec<f64>,
@@ -36,26 +40,41 @@ enum Mode {
     Velocity { joints: Vec<usize> },
     Effort { joints: Vec<usize> },
     Twist { axes: Vec<BaseAxis> },
+    ToolTwist { tool: ToolMotion, frame: ToolFrame },
+    ToolPose { tool: ToolMotion, fastest: [f64; 2] },
+}
+
+/// What the last element of an action commands, where there is one.
+#[derive(Clone, Copy, Debug)]
+struct Gripper {
+    index: usize,
+    max_force_n: f64,
 }
 
 impl ActionDecoder {
-    /// Resolves names against the layout.
+    /// Resolves names against the robot.
     ///
     /// # Errors
-    /// [`PolicyError::Field`] for a joint that the robot does not have, or a twist for a robot
-    /// without a base.
-    pub fn compile(manifest: &PolicyManifest, layout: &Layout) -> Result<Self, PolicyError> {
+    /// [`PolicyError::Field`] for a joint, a gripper or a chain that the robot does not have, a twist for a robot
+    /// without a base, and commands beyond the robot's limits.
+    pub fn compile(manifest: &PolicyManifest, robot: &Embodiment) -> Result<Self, PolicyError> {
+        robot.check_limits(manifest)?;
         let action = &manifest.action;
         let width = action.width();
+        let layout = robot.layout();
         let index = |(i, joint): (usize, &String)| {
             joint_index(manifest, layout, format!("action.joints[{i}]"), joint)
+        };
+        let tool = |group: &str, max_lead: f64| {
+            let (ik, joints) = robot.tool(manifest, group)?;
+            Ok::<_, PolicyError>(ToolMotion::new(ik, joints, max_lead, 1.0 / manifest.rate_hz))
         };
         let joints =
             action.joints().iter().enumerate().map(index).collect::<Result<Vec<_>, _>>()?;
         let all = |value: &PerElement| (0..width).map(|i| value.get(i)).collect::<Vec<_>>();
         let (mut offset, mut lag) = (vec![0.0; width], 0.0);
         let unlimited = vec![f64::INFINITY; width];
-        let (mode, slew) = match action {
+        let (mode, mut slew) = match action {
             ActionSpec::Position { offset: added, slew, low_pass_hz, gains, .. } => {
                 offset = all(added);
                 lag = low_pass_hz.map_or(0.0, |hz| (-TAU * hz / manifest.rate_hz).exp());
@@ -76,14 +95,44 @@ impl ActionDecoder {
                 }
                 (Mode::Twist { axes: axes.clone() }, all(slew))
             }
+            ActionSpec::ToolTwist { group, frame, slew, max_lead, .. } => {
+                (Mode::ToolTwist { tool: tool(group, *max_lead)?, frame: *frame }, all(slew))
+            }
+            ActionSpec::ToolPose {
+                group,
+                offset: added,
+                max_linear_m_s,
+                max_angular_rad_s,
+                max_lead,
+                ..
+            } => {
+                offset = all(added);
+                let fastest = [*max_linear_m_s, *max_angular_rad_s];
+                (Mode::ToolPose { tool: tool(group, *max_lead)?, fastest }, unlimited)
+            }
         };
         let unbounded = [f64::NEG_INFINITY, f64::INFINITY];
         let clip = |i| action.clip().map_or(unbounded, |clip| clip.get(i));
+        let mut clip: Vec<_> = (0..width).map(clip).collect();
+        let mut scale = all(action.scale());
+        let gripper = match &manifest.gripper {
+            None => None,
+            Some(gripper) => {
+                clip.push(unbounded);
+                scale.push(gripper.scale);
+                offset.push(gripper.offset);
+                slew.push(f64::INFINITY);
+                let index = robot.gripper(manifest, "gripper.group", &gripper.group)?;
+                Some(Gripper { index, max_force_n: gripper.max_force_n })
+            }
+        };
+        let width = manifest.action_width();
         Ok(Self {
             policy: manifest.id.clone(),
             mode,
-            clip: (0..width).map(clip).collect(),
-            scale: all(action.scale()),
+            gripper,
+            clip,
+            scale,
             offset,
             slew,
             lag,
@@ -96,36 +145,50 @@ impl ActionDecoder {
     /// Starts anew: nothing was commanded, joint targets are where the joints are.
     ///
     /// # Errors
-    /// [`PolicyError::ObservationStale`] if one of the joints is not measured.
+    /// [`PolicyError::ObservationStale`] if one of the joints, or the gripper, is not measured.
     pub fn reset(&mut self, state: &RobotState) -> Result<(), PolicyError> {
         self.previous.fill(0.0);
         self.output.fill(0.0);
         self.clipped.fill(0.0);
-        let (Mode::Position { joints, .. } | Mode::Delta { joints, .. }) = &self.mode else {
-            return Ok(());
+        let stale = |term: String| PolicyError::ObservationStale {
+            policy: self.policy.clone(),
+            term,
+            problem: "invalid".into(),
+            max_age: Duration::ZERO,
         };
-        for (output, joint) in self.output.iter_mut().zip(joints) {
-            let measured = state.joints.get(*joint).filter(|j| j.valid && j.position.is_finite());
-            let Some(measured) = measured else {
-                return Err(PolicyError::ObservationStale {
-                    policy: self.policy.clone(),
-                    term: format!("position of joint {joint} of the layout"),
-                    problem: "invalid".into(),
-                    max_age: Duration::ZERO,
-                });
-            };
-            *output = measured.position;
+        if let (Some(gripper), Some(output)) = (self.gripper, self.output.last_mut()) {
+            let measured = state.grippers.get(gripper.index).filter(|gripper| gripper.valid);
+            let missing = || stale(format!("width of gripper {} of the layout", gripper.index));
+            *output = measured.ok_or_else(missing)?.width_m;
+        }
+        let is_position = matches!(self.mode, Mode::Position { .. });
+        let (joints, targets) = match &mut self.mode {
+            Mode::Position { joints, .. } | Mode::Delta { joints, .. } => {
+                (joints.clone(), self.output.as_mut_slice())
+            }
+            Mode::ToolTwist { tool, .. } | Mode::ToolPose { tool, .. } => {
+                (tool.joints().to_vec(), tool.targets_mut())
+            }
+            Mode::Velocity { .. } | Mode::Effort { .. } | Mode::Twist { .. } => return Ok(()),
+        };
+        for (target, joint) in targets.iter_mut().zip(joints) {
+            let measured = state.joints.get(joint).filter(|j| j.valid && j.position.is_finite());
+            let missing = || stale(format!("position of joint {joint} of the layout"));
+            *target = measured.ok_or_else(missing)?.position;
         }
         // Targets move on from where the joints are.
-        if matches!(self.mode, Mode::Position { .. }) {
+        if is_position {
             self.previous.copy_from_slice(&self.output);
+        }
+        if let Mode::ToolPose { tool, .. } = &self.mode {
+            self.output[..6].copy_from_slice(&elements_of(&tool.pose()));
         }
         Ok(())
     }
 
     /// Computes the command of this tick: joint targets in the order of `action.joints` (rad, m, rad/s,
-    /// m/s, N·m or N), or velocities in the order of `action.axes` (m/s or rad/s). Real-time safe unless
-    /// it fails.
+    /// m/s, N·m or N), velocities in the order of `action.axes` (m/s or rad/s), or velocity (m/s, rad/s) or pose
+    /// (m, rad) of a tool; then the width of a gripper (m). Real-time safe unless it fails.
     ///
     /// # Panics
     /// If `raw` is not as wide as the action.
@@ -144,8 +207,9 @@ impl ActionDecoder {
         // One factor for all joints keeps the direction, so that a straight path stays straight; the
         // axes of a base are limited each by itself, so that a hard turn does not delay braking.
         let mut share = 1.0_f64;
+        let movers = raw.len() - usize::from(self.gripper.is_some());
         if matches!(self.mode, Mode::Delta { .. }) {
-            for (i, raw) in raw.iter().enumerate() {
+            for (i, raw) in raw[..movers].iter().enumerate() {
                 let change = (self.wanted(i, *raw) - self.previous[i]).abs();
                 share = share.min(self.slew[i] / change.max(f64::MIN_POSITIVE));
             }
@@ -153,7 +217,8 @@ impl ActionDecoder {
         for (i, raw) in raw.iter().enumerate() {
             // Written so that without a limit the target is what the network says, to the last bit.
             let wanted = self.wanted(i, *raw);
-            if self.slew[i].is_infinite() && self.lag == 0.0 {
+            let is_gripper = i >= movers;
+            if is_gripper || (self.slew[i].is_infinite() && self.lag == 0.0) {
                 self.previous[i] = wanted;
             }
             let change = (wanted - self.previous[i]) * share * (1.0 - self.lag);
@@ -161,12 +226,17 @@ impl ActionDecoder {
             self.previous[i] = value;
             self.clipped[i] = (f64::from(*raw).clamp(self.clip[i][0], self.clip[i][1])) as f32;
             self.output[i] = match &self.mode {
-                Mode::Delta { joints, max_lead } => {
+                Mode::Delta { joints, max_lead } if !is_gripper => {
                     let measured = state.joints[joints[i]].position;
                     (self.output[i] + value).clamp(measured - max_lead, measured + max_lead)
                 }
                 _ => value,
             };
+        }
+        match &mut self.mode {
+            Mode::ToolTwist { tool, frame } => tool.advance(*frame, &self.output[..6], state),
+            Mode::ToolPose { tool, fastest } => tool.approach(&self.output[..6], *fastest, state),
+            _ => {}
         }
         Ok(&self.output)
     }
@@ -196,8 +266,21 @@ impl ActionDecoder {
     /// Takes what something else commanded for its own last output, as far as it commanded the same things;
     /// `raw` becomes what would have been decoded to it. Real-time safe.
     pub fn follow(&mut self, command: &ActuatorCommand, raw: &mut [f32]) {
+        let movers = raw.len() - usize::from(self.gripper.is_some());
+        let of_tool = match &mut self.mode {
+            Mode::ToolTwist { tool, frame } => tool.follow(*frame, command),
+            Mode::ToolPose { tool, .. } => {
+                tool.follow(ToolFrame::Base, command);
+                elements_of(&tool.pose())
+            }
+            _ => [f64::NAN; 6],
+        };
         for (i, raw) in raw.iter_mut().enumerate() {
             let given = match &self.mode {
+                _ if i >= movers => {
+                    self.gripper.map_or(f64::NAN, |of| command.grippers[of.index].width_m)
+                }
+                Mode::ToolTwist { .. } | Mode::ToolPose { .. } => of_tool[i],
                 Mode::Position { joints, .. } | Mode::Delta { joints, .. } => {
                     command.joints[joints[i]].position
                 }
@@ -213,7 +296,7 @@ impl ActionDecoder {
                 continue;
             }
             let wanted = match self.mode {
-                Mode::Delta { .. } => given - self.output[i],
+                Mode::Delta { .. } if i < movers => given - self.output[i],
                 _ => given,
             };
             self.output[i] = given;
@@ -238,6 +321,10 @@ impl ActionDecoder {
 
     /// Puts what was decoded last into a command; what the policy does not command stays as it is.
     pub fn write(&self, command: &mut ActuatorCommand) {
+        if let (Some(gripper), Some(width_m)) = (self.gripper, self.output.last()) {
+            command.grippers[gripper.index] =
+                GripperCommand { width_m: width_m.max(0.0), max_force_n: gripper.max_force_n };
+        }
         match &self.mode {
             Mode::Position { joints, gains: Some(gains) } => {
                 for ((joint, target), (kp, kd)) in joints.iter().zip(&self.output).zip(gains) {
@@ -252,6 +339,11 @@ impl ActionDecoder {
             }
             Mode::Position { joints, gains: None } | Mode::Delta { joints, .. } => {
                 for (joint, target) in joints.iter().zip(&self.output) {
+                    command.joints[*joint] = JointCommand::position(*target);
+                }
+            }
+            Mode::ToolTwist { tool, .. } | Mode::ToolPose { tool, .. } => {
+                for (joint, target) in tool.joints().iter().zip(tool.targets()) {
                     command.joints[*joint] = JointCommand::position(*target);
                 }
             }

@@ -141,6 +141,7 @@ pub fn import_deploy(
                 kd: PerElement::Each(of_motors(&deploy.damping)),
             }),
         },
+        gripper: None,
         chunk: None,
         on_fault: OnFault::End,
         budget: assumed_budget(rate_hz),

@@ -172,6 +172,7 @@ pub fn import_lerobot(
             low_pass_hz: None,
             gains: None,
         },
+        gripper: None,
         chunk: Some(ChunkSpec {
             length: config.chunk_size,
             execute: config.n_action_steps,

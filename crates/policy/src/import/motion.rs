@@ -156,6 +156,7 @@ pub fn import_motion(
             low_pass_hz: None,
             gains: Some(Gains { kp: PerElement::Each(kp), kd: PerElement::Each(kd) }),
         },
+        gripper: None,
         chunk: None,
         on_fault: OnFault::End,
         budget: assumed_budget(rate_hz),

@@ -137,6 +137,7 @@ pub fn import_rl_sar(path: &Path, name: &str) -> Result<Imported, ImportError> {
                 kd: PerElement::Each(list("rl_kd", &config.rl_kd)?),
             }),
         },
+        gripper: None,
         chunk: None,
         on_fault: OnFault::End,
         budget: assumed_budget(rate_hz),

@@ -15,6 +15,16 @@ pub enum BaseAxis {
     AngularZ,
 }
 
+/// The frame that a tool's velocity is given in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolFrame {
+    /// The tool's own.
+    Tool,
+    /// The base frame of the group's chain.
+    Base,
+}
+
 /// How the network's output becomes a command.
 ///
 /// In every mode an element `a` of the output becomes `offset + scale * clip(a)`; `clip` is in units of
@@ -94,6 +104,42 @@ pub enum ActionSpec {
         /// Largest change from one tick to the next, per axis, m/s or rad/s.
         slew: PerElement,
     },
+    /// Velocity of the tool of a group's chain: linear x, y and z, m/s, then angular, rad/s. Through the
+    /// Jacobian it becomes joint position targets, which move on from the previous ones.
+    ToolTwist {
+        /// A group of the robot that has a chain.
+        group: String,
+        /// What the axes are those of.
+        frame: ToolFrame,
+        /// Bounds of the raw output.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clip: Option<Clip>,
+        /// Factor, m/s or rad/s.
+        scale: PerElement,
+        /// Largest change from one tick to the next, m/s or rad/s.
+        slew: PerElement,
+        /// The joint targets stay within this distance of the measured positions, rad or m.
+        max_lead: f64,
+    },
+    /// Pose of the tool of a group's chain, in the chain's base frame: position x, y and z, m, then rotation
+    /// vector, rad. Joint position targets approach it through the Jacobian, no faster than these speeds.
+    ToolPose {
+        /// A group of the robot that has a chain.
+        group: String,
+        /// Bounds of the raw output.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clip: Option<Clip>,
+        /// Factor.
+        scale: PerElement,
+        /// Added.
+        offset: PerElement,
+        /// Largest speed of the tool's origin, m/s.
+        max_linear_m_s: f64,
+        /// Largest rate of turn of the tool, rad/s.
+        max_angular_rad_s: f64,
+        /// The joint targets stay within this distance of the measured positions, rad or m.
+        max_lead: f64,
+    },
 }
 
 impl ActionSpec {
@@ -101,18 +147,19 @@ impl ActionSpec {
     pub fn width(&self) -> usize {
         match self {
             Self::Twist { axes, .. } => axes.len(),
+            Self::ToolTwist { .. } | Self::ToolPose { .. } => 6,
             _ => self.joints().len(),
         }
     }
 
-    /// The joints that are commanded, in the order of the elements; none for a twist.
+    /// The joints that are commanded, in the order of the elements; none for a base or a tool.
     pub fn joints(&self) -> &[String] {
         match self {
             Self::Position { joints, .. }
             | Self::Delta { joints, .. }
             | Self::Velocity { joints, .. }
             | Self::Effort { joints, .. } => joints,
-            Self::Twist { .. } => &[],
+            Self::Twist { .. } | Self::ToolTwist { .. } | Self::ToolPose { .. } => &[],
         }
     }
 
@@ -123,7 +170,9 @@ impl ActionSpec {
             | Self::Delta { clip, .. }
             | Self::Velocity { clip, .. }
             | Self::Effort { clip, .. }
-            | Self::Twist { clip, .. } => clip.as_ref(),
+            | Self::Twist { clip, .. }
+            | Self::ToolTwist { clip, .. }
+            | Self::ToolPose { clip, .. } => clip.as_ref(),
         }
     }
 
@@ -134,9 +183,27 @@ impl ActionSpec {
             | Self::Delta { scale, .. }
             | Self::Velocity { scale, .. }
             | Self::Effort { scale, .. }
-            | Self::Twist { scale, .. } => scale,
+            | Self::Twist { scale, .. }
+            | Self::ToolTwist { scale, .. }
+            | Self::ToolPose { scale, .. } => scale,
         }
     }
+}
+
+/// A gripper that is commanded beside the joints or the tool: the last element of each action is its width.
+///
+/// An element `a` becomes `offset + scale * a`, m.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GripperAction {
+    /// The gripper's group.
+    pub group: String,
+    /// Factor, m.
+    pub scale: f64,
+    /// Added, m.
+    pub offset: f64,
+    /// Largest closing force, N.
+    pub max_force_n: f64,
 }
 
 /// Gains of an impedance command: the drive exerts `kp (target - q) - kd v`.

@@ -126,8 +126,10 @@ impl PolicyManifest {
     fn check_term(&self, at: &str, term: &TermSpec) -> Result<(), PolicyError> {
         use Source as S;
         let command = term.source == S::Command;
-        let named = command || term.source == S::Reference;
-        let sized = named || matches!(term.source, S::LastAction | S::LastClippedAction);
+        let gripper = matches!(term.source, S::GripperWidth | S::GripperForce);
+        let named = command || gripper || term.source == S::Reference;
+        let sized =
+            !gripper && (named || matches!(term.source, S::LastAction | S::LastClippedAction));
         let source = format!("{:?}", term.source);
         let fields = [
             ("joints", !term.joints.is_empty(), term.source.is_of_joints()),
@@ -261,7 +263,7 @@ impl PolicyManifest {
     }
 
     fn check_action(&self) -> Result<(), PolicyError> {
-        let (action, width) = (&self.action, self.action_width());
+        let (action, width) = (&self.action, self.action.width());
         if width == 0 {
             return Err(self.field_error("action", "empty", "at least one joint or axis"));
         }
@@ -290,11 +292,8 @@ impl PolicyManifest {
                 }
             }
             ActionSpec::Delta { slew, max_lead, .. } => {
-                for (field, value) in [("action.slew", *slew), ("action.max_lead", *max_lead)] {
-                    if !(value > 0.0 && value.is_finite()) {
-                        return Err(self.field_error(field, value, "a finite number above 0"));
-                    }
-                }
+                self.check_above_0("action.slew", *slew)?;
+                self.check_above_0("action.max_lead", *max_lead)?;
             }
             ActionSpec::Twist { axes, slew, .. } => {
                 for (i, axis) in axes.iter().enumerate() {
@@ -309,8 +308,36 @@ impl PolicyManifest {
                 self.check_positive("action.slew", slew, width)?;
             }
             ActionSpec::Effort { .. } => {}
+            ActionSpec::ToolTwist { slew, max_lead, .. } => {
+                self.check_positive("action.slew", slew, width)?;
+                self.check_above_0("action.max_lead", *max_lead)?;
+            }
+            ActionSpec::ToolPose {
+                offset, max_linear_m_s, max_angular_rad_s, max_lead, ..
+            } => {
+                self.check_per_element("action.offset", offset, width)?;
+                self.check_above_0("action.max_linear_m_s", *max_linear_m_s)?;
+                self.check_above_0("action.max_angular_rad_s", *max_angular_rad_s)?;
+                self.check_above_0("action.max_lead", *max_lead)?;
+            }
+        }
+        if let Some(gripper) = &self.gripper {
+            self.check_above_0("gripper.max_force_n", gripper.max_force_n)?;
+            for (field, value) in [("scale", gripper.scale), ("offset", gripper.offset)] {
+                if !value.is_finite() {
+                    let field = format!("gripper.{field}");
+                    return Err(self.field_error(field, value, "a finite number"));
+                }
+            }
         }
         Ok(())
+    }
+
+    fn check_above_0(&self, field: &str, value: f64) -> Result<(), PolicyError> {
+        if value > 0.0 && value.is_finite() {
+            return Ok(());
+        }
+        Err(self.field_error(field, value, "a finite number above 0"))
     }
 
     fn check_chunk(&self, chunk: ChunkSpec) -> Result<(), PolicyError> {

@@ -55,6 +55,9 @@ pub struct RolloutTick {
     pub joint_velocity: Vec<f64>,
     /// N·m or N.
     pub joint_effort: Vec<f64>,
+    /// Width, m, and force, N, of each gripper, in the order of the robot's layout.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grippers: Vec<[f64; 2]>,
     /// The inertial measurement unit.
     pub imu: Option<RolloutImu>,
     /// m/s in the base frame.

@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sinew_types::{GroupKind, GroupLayout, Layout};
 
 use crate::PolicyError;
 
-pub use action::{ActionSpec, BaseAxis, ChunkSpec, Gains, OnFault, Splice};
+pub use action::{
+    ActionSpec, BaseAxis, ChunkSpec, Gains, GripperAction, OnFault, Splice, ToolFrame,
+};
 pub use golden::{Golden, GoldenCase, Rollout, RolloutImage, RolloutImu, RolloutTick};
 pub use input::{Fill, History, InputSpec, Layering, Normalisation, Order, Resize, Start};
 pub use term::{Clip, PerElement, Source, TermSpec};
@@ -37,6 +40,9 @@ pub struct PolicyManifest {
     pub inputs: Vec<InputSpec>,
     /// How the output becomes a command.
     pub action: ActionSpec,
+    /// A gripper that is commanded too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gripper: Option<GripperAction>,
     /// For a network that gives several actions at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunk: Option<ChunkSpec>,
@@ -105,9 +111,27 @@ impl PolicyManifest {
         Ok(manifest)
     }
 
-    /// Number of elements of one action.
+    /// Number of elements of one action, that of a gripper among them.
     pub fn action_width(&self) -> usize {
-        self.action.width()
+        self.action.width() + usize::from(self.gripper.is_some())
+    }
+
+    /// Indices of the groups that it commands, in the order of the layout: those that a lease must have.
+    pub fn groups(&self, layout: &Layout) -> Vec<usize> {
+        let joints = self.action.joints();
+        let tool = match &self.action {
+            ActionSpec::ToolTwist { group, .. } | ActionSpec::ToolPose { group, .. } => Some(group),
+            _ => None,
+        };
+        let moves_base = matches!(self.action, ActionSpec::Twist { .. });
+        let commands = |group: &GroupLayout| {
+            group.joints.iter().any(|joint| joints.contains(&layout.joints()[*joint]))
+                || (moves_base && group.kind == GroupKind::Base)
+                || tool == Some(&group.name)
+                || self.gripper.as_ref().is_some_and(|gripper| gripper.group == group.name)
+        };
+        let groups = layout.groups().iter().enumerate();
+        groups.filter(|(_, group)| commands(group)).map(|(index, _)| index).collect()
     }
 
     /// Actions that the network gives at once.

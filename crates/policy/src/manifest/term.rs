@@ -19,7 +19,7 @@ pub struct TermSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub axes: Vec<BaseAxis>,
     /// For `command`: the name under which the caller gives it. Several terms may read one command. For
-    /// `reference`: the output of the graph.
+    /// `reference`: the output of the graph. For `gripper_width` and `gripper_force`: the gripper's group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// For `command`, `reference`, `last_action` and `last_clipped_action`: number of values.
@@ -68,6 +68,10 @@ pub enum Source {
     ImuLinearAcceleration,
     /// Three values: the unit vector of gravity in the sensor's frame, (0, 0, -1) when level.
     ProjectedGravity,
+    /// One value, m: the distance between the pads of the gripper whose group is `name`.
+    GripperWidth,
+    /// One value, N: its closing force.
+    GripperForce,
     /// The network's previous output, before clip, scale and offset of the action; 0 after a reset.
     LastAction,
     /// The same after the action's clip.
@@ -177,7 +181,7 @@ impl TermSpec {
             | Source::ImuAngularVelocity
             | Source::ImuLinearAcceleration
             | Source::ProjectedGravity => 3,
-            Source::Time => 1,
+            Source::Time | Source::GripperWidth | Source::GripperForce => 1,
             Source::LastAction
             | Source::LastClippedAction
             | Source::Reference

@@ -64,6 +64,11 @@ impl CommandInputs {
         Ok(())
     }
 
+    /// Whether the policy takes a command of this name.
+    pub fn takes(&self, name: &str) -> bool {
+        self.slots.iter().any(|slot| slot.name == name)
+    }
+
     /// Gives a picture: red, green and blue of each pixel, row by row from the top. Allocates for the first
     /// picture of a size only.
     ///

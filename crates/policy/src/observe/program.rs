@@ -1,10 +1,10 @@
-use sinew_types::{Layout, RobotState};
+use sinew_types::RobotState;
 
 use super::history::FrameHistory;
 use super::image::ImageInput;
 use super::term::Term;
 use crate::manifest::{InputSpec, PolicyManifest, Source, TermSpec};
-use crate::{CommandInputs, PolicyError};
+use crate::{CommandInputs, Embodiment, PolicyError};
 
 /// The observations of a manifest, compiled for one robot: per input of the graph a flat list of gather,
 /// affine and clip steps, and the history that they fill.
@@ -48,11 +48,11 @@ pub struct Observed<'a> {
 }
 
 impl ObservationProgram {
-    /// Resolves names against the layout.
+    /// Resolves names against the robot.
     ///
     /// # Errors
-    /// [`PolicyError::Field`] for a joint that the robot does not have.
-    pub fn compile(manifest: &PolicyManifest, layout: &Layout) -> Result<Self, PolicyError> {
+    /// [`PolicyError::Field`] for a joint or a gripper that the robot does not have.
+    pub fn compile(manifest: &PolicyManifest, robot: &Embodiment) -> Result<Self, PolicyError> {
         let mut commands: Vec<(String, String, usize)> = Vec::new();
         let mut references: Vec<(String, usize)> = Vec::new();
         let mut inputs = Vec::new();
@@ -72,7 +72,7 @@ impl ObservationProgram {
                 let slot = slot_of(spec, &mut commands, &mut references);
                 let at = format!("inputs[{index}].terms[{t}]");
                 let normaliser = (bounds, &normalise as &dyn Fn(usize) -> (f64, f64));
-                terms.push(Term::compile(manifest, (&at, spec), slot, layout, first, normaliser)?);
+                terms.push(Term::compile(manifest, (&at, spec), slot, robot, first, normaliser)?);
                 first += spec.width();
             }
             let widths: Vec<_> = terms.iter().map(Term::width).collect();
@@ -85,7 +85,7 @@ impl ObservationProgram {
         }
         Ok(Self {
             policy: manifest.id.clone(),
-            layout_hash: layout.hash(),
+            layout_hash: robot.layout().hash(),
             inputs,
             images,
             commands: CommandInputs::new(commands.into_iter(), cameras.into_iter()),

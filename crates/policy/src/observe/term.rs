@@ -4,8 +4,8 @@ use nalgebra::Vector3;
 use sinew_types::{ImuState, Layout, Time};
 
 use super::Observed;
-use crate::PolicyError;
 use crate::manifest::{BaseAxis, PolicyManifest, Source, TermSpec};
+use crate::{Embodiment, PolicyError};
 
 /// One term, compiled for one robot: gather, clip, scale and normalise.
 #[derive(Clone, Debug)]
@@ -57,21 +57,28 @@ impl Term {
         manifest: &PolicyManifest,
         (at, spec): (&str, &TermSpec),
         slot: usize,
-        layout: &Layout,
+        robot: &Embodiment,
         first: usize,
         ([frame_low, frame_high], normalise): Normaliser<'_>,
     ) -> Result<Self, PolicyError> {
         let mut elements = Vec::with_capacity(spec.width());
         for i in 0..spec.width() {
             let index = match spec.source {
-                source if source.is_of_joints() => {
-                    joint_index(manifest, layout, format!("{at}.joints[{i}]"), &spec.joints[i])?
-                }
+                source if source.is_of_joints() => joint_index(
+                    manifest,
+                    robot.layout(),
+                    format!("{at}.joints[{i}]"),
+                    &spec.joints[i],
+                )?,
                 Source::BaseVelocity => match spec.axes[i] {
                     BaseAxis::LinearX => 0,
                     BaseAxis::LinearY => 1,
                     BaseAxis::AngularZ => 2,
                 },
+                Source::GripperWidth | Source::GripperForce => {
+                    let group = spec.name.as_deref().unwrap_or_default();
+                    robot.gripper(manifest, &format!("{at}.name"), group)?
+                }
                 _ => i,
             };
             let unbounded = [f64::NEG_INFINITY, f64::INFINITY];
@@ -193,6 +200,15 @@ impl Term {
             Source::ImuAngularVelocity => fill(raw, vector(imu()?.angular_velocity)),
             Source::ImuLinearAcceleration => fill(raw, vector(imu()?.linear_acceleration)),
             Source::ProjectedGravity => fill(raw, vector(projected_gravity(imu()?))),
+            Source::GripperWidth | Source::GripperForce => {
+                let gripper = &state.grippers[elements[0].index];
+                check(0, gripper.valid, gripper.stamp)?;
+                let value = match self.source {
+                    Source::GripperWidth => gripper.width_m,
+                    _ => gripper.force_n,
+                };
+                fill(raw, std::iter::once(value))
+            }
             Source::LastAction => fill(raw, observed.last_action.iter().map(|v| f64::from(*v))),
             Source::LastClippedAction => {
                 fill(raw, observed.last_clipped.iter().map(|v| f64::from(*v)))
@@ -266,6 +282,8 @@ fn names(spec: &TermSpec) -> Vec<String> {
         Source::ImuAngularVelocity => vec!["imu_angular_velocity".into()],
         Source::ImuLinearAcceleration => vec!["imu_linear_acceleration".into()],
         Source::ProjectedGravity => vec!["projected_gravity".into()],
+        Source::GripperWidth => named("gripper_width"),
+        Source::GripperForce => named("gripper_force"),
         Source::LastAction => vec!["last_action".into()],
         Source::LastClippedAction => vec!["last_clipped_action".into()],
         Source::Time => vec!["time".into()],

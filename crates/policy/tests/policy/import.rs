@@ -79,6 +79,7 @@ fn a_velocity_policy_of_unitree_rl_lab() {
         let target = numbers(&tick["joint_target"]);
         let place = |name: &String| motors.iter().position(|motor| motor == name).unwrap();
         RolloutTick {
+            grippers: Vec::new(),
             joint_position: numbers(&tick["joint_pos"]),
             joint_velocity: numbers(&tick["joint_vel"]),
             imu: Some(RolloutImu {
@@ -142,6 +143,7 @@ fn a_recurrent_policy_of_kinfer() {
         let level = -Vector3::z() * gravity.norm();
         let orientation = UnitQuaternion::rotation_between(&gravity, &level).unwrap();
         RolloutTick {
+            grippers: Vec::new(),
             joint_position: numbers(&inputs["joint_angles"]),
             joint_velocity: numbers(&inputs["joint_angular_velocities"]),
             imu: Some(RolloutImu {
@@ -192,6 +194,7 @@ fn motion_tracking_policies_of_whole_body_tracking_and_mjlab() {
                 Some((name.to_owned(), numbers(value)))
             };
             RolloutTick {
+                grippers: Vec::new(),
                 joint_position: numbers(&terms["joint_pos_abs"]),
                 joint_velocity: numbers(&terms["joint_vel"]),
                 imu: Some(RolloutImu {
@@ -239,6 +242,7 @@ fn a_policy_of_rl_sar() {
     let tick = |step: &Value| {
         let state = &step["state"];
         RolloutTick {
+            grippers: Vec::new(),
             joint_position: numbers(&state["q_hw"]),
             joint_velocity: numbers(&state["dq_hw"]),
             imu: Some(RolloutImu {

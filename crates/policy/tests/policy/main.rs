@@ -12,3 +12,4 @@ mod load;
 mod parity;
 mod schema;
 mod step;
+mod tool;

@@ -3,24 +3,27 @@ use serde_json::Value;
 use sinew_model::tolerance;
 use sinew_types::{ErrorCode, GripperCommand};
 
-use crate::arm::{ArmServo, Tolerance};
+use crate::arm::{ArmServo, Tolerance, tool_error_to};
 use crate::body::Body;
 use crate::builtin::text;
 use crate::context::{Context, Skill, Status};
 use crate::goal::Rejection;
 use crate::grasp::{FINGER_ROOM_M, GraspAxis, choose_axis, grasp_pose, over};
+use crate::grasp_policy::{GraspGoal, GraspServo, Grasping};
 use crate::io::{ControlSource, Failure, Inputs};
 use crate::sight::Sight;
 use crate::skills::{object, unreachable};
 use crate::tuck::Tuck;
 
-/// Opens the gripper, goes down, grasps, lifts, folds the arm; the tool is moved by the policy `reach`.
+/// Opens the gripper, goes down, grasps, lifts, folds the arm; the tool is moved by the policy `reach`, or all but
+/// the folding is left to the policy `pick`.
 struct Pick {
     object: String,
     axis: GraspAxis,
     sight: Sight,
     stage: Stage,
     servo: ArmServo,
+    grasping: GraspServo,
     tuck: Tuck,
     /// Where the grasp was made.
     grasp: Isometry3<f64>,
@@ -38,11 +41,19 @@ enum Stage {
     Descend,
     Close,
     Lift,
+    /// All of these, by a policy.
+    Grasp,
     Tuck,
 }
 
 /// The object is lifted by this before the arm is folded, m.
 const LIFT_M: f64 = 0.12;
+/// A policy has lifted it when the tool is so high over the grasp, m.
+const LIFTED_M: f64 = 0.10;
+/// A policy comes down to the grasp from this height over it, m.
+const APPROACH_M: f64 = 0.06;
+/// Nearer than this to the grasp the hand hides the object, and its pose is not looked for any more, m.
+const HIDDEN_M: f64 = 0.03;
 /// Closing force, N; the gripper's own limit may be lower.
 const GRASP_FORCE_N: f64 = 25.0;
 /// Less than this at rest is no grasp, N.
@@ -78,10 +89,11 @@ pub(crate) fn make(
         object: id.into(),
         axis,
         sight: Sight::new(id),
-        stage: Stage::Open,
+        stage: if body.grasp_policies.is_some() { Stage::Grasp } else { Stage::Open },
         servo: ArmServo::default(),
+        grasping: GraspServo::default(),
         tuck: Tuck::default(),
-        grasp: Isometry3::identity(),
+        grasp: grasp_pose(target, &target.map_from_object, &axis),
         ticks: 0,
         firm_ticks: 0,
         last_width_m: f64::INFINITY,
@@ -149,6 +161,34 @@ impl Pick {
         Ok(())
     }
 
+    fn grasp(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        let object = cx.object(&self.object)?;
+        let far = tool_error_to(cx, &self.grasp)?.distance_m() > HIDDEN_M;
+        if far && self.firm_ticks == 0 {
+            let seen = self.sight.update(cx.world).unwrap_or(object.map_from_object);
+            self.grasp = grasp_pose(object, &seen, &self.axis);
+        }
+        let goal = GraspGoal {
+            map_from_tool: self.grasp,
+            approach_height_m: APPROACH_M,
+            object_width_m: self.axis.width_m,
+        };
+        cx.report.phase("grasping", 0.3);
+        let error = self.grasping.step(cx, Grasping::Pick, &goal)?;
+        let gripper = cx.state.grippers[cx.body.gripper];
+        cx.report.measure("grip_width_m", gripper.width_m);
+        cx.report.measure("grip_force_n", gripper.force_n);
+        if gripper.force_n >= MIN_FORCE_N {
+            self.firm_ticks += 1;
+        }
+        // The tool points down: what it has risen lies along its own x axis.
+        if error.position[0] >= LIFTED_M && self.firm_ticks >= FIRM_TICKS {
+            self.check_grip(cx)?;
+            self.enter(Stage::Tuck);
+        }
+        Ok(())
+    }
+
     fn lift(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
         let lifted = over(&self.grasp, self.grasp.translation.z + LIFT_M);
         cx.report.phase("lifting", 0.5);
@@ -170,6 +210,7 @@ impl Skill for Pick {
             }
             Stage::Descend => self.descend(cx)?,
             Stage::Close => self.close(cx)?,
+            Stage::Grasp => self.grasp(cx)?,
             Stage::Lift => self.lift(cx)?,
             Stage::Tuck => {
                 cx.report.phase("folding the arm", 0.7);

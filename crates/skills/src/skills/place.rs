@@ -11,6 +11,7 @@ use crate::builtin::text;
 use crate::context::{Context, Skill, Status};
 use crate::goal::Rejection;
 use crate::grasp::{Between, FINGER_ROOM_M, fingers_fit, motion_cost, over, top_down};
+use crate::grasp_policy::{GraspGoal, GraspServo, Grasping};
 use crate::io::{ControlSource, Failure, Inputs};
 use crate::sight::Sight;
 use crate::skills::pick::command_gripper;
@@ -19,7 +20,7 @@ use crate::spot::{Spot, level_yaw_rad, spots};
 use crate::tuck::Tuck;
 
 /// Brings the held object over its place, lowers it, lets go, rises, folds the arm; the tool is moved
-/// by the policy `reach`.
+/// by the policy `reach`, or all but the folding is left to the policy `place`.
 struct Place {
     object: String,
     destination: String,
@@ -27,6 +28,7 @@ struct Place {
     sight: Sight,
     stage: Stage,
     servo: ArmServo,
+    grasping: GraspServo,
     tuck: Tuck,
     poses: Poses,
     ticks: u32,
@@ -49,6 +51,8 @@ enum Stage {
     Lower,
     Open,
     Rise,
+    /// All of these, by a policy.
+    Release,
     Tuck,
 }
 
@@ -60,6 +64,10 @@ const OVER_RIM_M: f64 = 0.05;
 const DROP_M: f64 = 0.003;
 /// The tool rises by this after it let go, m.
 const RISE_M: f64 = 0.10;
+/// A policy is done when the tool has risen by this over where it let go, m,
+const RISEN_M: f64 = 0.09;
+/// and the gripper is open by this more than the object is wide, m.
+const RELEASED_M: f64 = 0.015;
 /// Sights of the held object that are waited for, and for how long, ticks.
 const SIGHTS: (u32, u32) = (5, 25);
 /// A gripper needs no longer to open, ticks.
@@ -82,6 +90,7 @@ pub(crate) fn make(
         sight: Sight::new(held),
         stage: Stage::Look,
         servo: ArmServo::default(),
+        grasping: GraspServo::default(),
         tuck: Tuck::default(),
         poses: Poses::default(),
         ticks: 0,
@@ -137,7 +146,8 @@ impl Place {
             self.choose(cx.body, cx.state, cx.world, &seen)
                 .map_err(|rejection| Failure::new(rejection.error, rejection.message))?;
         }
-        self.enter(Stage::Carry);
+        let by_policy = cx.body.grasp_policies.is_some();
+        self.enter(if by_policy { Stage::Release } else { Stage::Carry });
         Ok(())
     }
 
@@ -154,6 +164,26 @@ impl Place {
         if gripper.width_m >= width_m - WIDTH_TOLERANCE_M || self.ticks > GRIPPER_TICKS {
             self.enter(Stage::Rise);
         }
+    }
+
+    fn release(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        let Poses { release, hover } = self.poses;
+        let object = cx.world.objects.get(&self.object);
+        let wide = object.map_or(0.0, WorldObject::grasp_width_m);
+        let goal = GraspGoal {
+            map_from_tool: release,
+            approach_height_m: hover.translation.z - release.translation.z,
+            object_width_m: wide,
+        };
+        cx.report.phase("placing", 0.4);
+        let error = self.grasping.step(cx, Grasping::Place, &goal)?;
+        let gripper = cx.state.grippers[cx.body.gripper];
+        cx.report.measure("release_width_m", gripper.width_m);
+        // The tool points down: what it has risen lies along its own x axis.
+        if error.position[0] >= RISEN_M && gripper.width_m >= wide + RELEASED_M {
+            self.enter(Stage::Tuck);
+        }
+        Ok(())
     }
 
     fn servo(
@@ -193,6 +223,7 @@ impl Skill for Place {
                 let up = over(&release, hover.translation.z.max(release.translation.z + RISE_M));
                 self.servo(cx, &up, Tolerance::LOOSE, Stage::Tuck)?;
             }
+            Stage::Release => self.release(cx)?,
             Stage::Tuck => {
                 cx.report.phase("folding the arm", 0.75);
                 return self.tuck.step(cx);

@@ -2,9 +2,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
-use sinew_policy::{InputSpec, PolicyManifest, Provider, RunOn};
+use sinew_policy::{Embodiment, InputSpec, PolicyManifest, Provider, RunOn};
 use sinew_types::{GroupKind, Layout};
 
+use super::embodiment;
 use crate::bench::inference::{self, InferencePlan};
 use crate::exit::{Exit, refused};
 use crate::interrupt;
@@ -14,6 +15,9 @@ use crate::output::print_json;
 pub(super) struct BenchArgs {
     /// The policy's manifest.
     manifest: PathBuf,
+    /// The robot that it is for; needed for a policy that commands a gripper or a tool.
+    #[arg(long, value_name = "FILE")]
+    robot: Option<PathBuf>,
     /// Ticks per round, after as many that are not counted.
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
     ticks: u32,
@@ -69,7 +73,10 @@ pub(super) fn run(args: &BenchArgs) -> Result<Exit> {
     }
     let plan = InferencePlan {
         folder: args.manifest.parent().unwrap_or(Path::new(".")).to_owned(),
-        layout: layout_for(&manifest)?,
+        robot: match &args.robot {
+            Some(robot) => embodiment(robot).map_err(refused)?,
+            None => Embodiment::from(&layout_for(&manifest)?),
+        },
         manifest,
         ticks: args.ticks,
         rounds: args.rounds,
@@ -82,7 +89,8 @@ pub(super) fn run(args: &BenchArgs) -> Result<Exit> {
     } else {
         print!("{report}");
     }
-    Ok(Exit::Success)
+    // One that was asked for and is not there is an error, not a row less.
+    Ok(if report.is_complete() { Exit::Success } else { Exit::Failure })
 }
 
 /// A robot that has just the joints that a policy names: times do not depend on the rest.

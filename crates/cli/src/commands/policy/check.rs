@@ -3,10 +3,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use sinew_hardware::layout_of;
-use sinew_policy::{History, InputSpec, Policy, PolicyManifest};
-use sinew_robot::RobotModel;
+use sinew_policy::{ActionSpec, History, InputSpec, Policy, PolicyManifest};
 
+use super::embodiment;
 use crate::exit::{Exit, refused};
 use crate::output::{print_json, table};
 use crate::share::share;
@@ -32,8 +31,7 @@ struct CheckReport<'a> {
 
 pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
     let robot = args.robot.clone().unwrap_or_else(|| share().join("urdf/mobi.robot.yaml"));
-    let layout = layout_of(&RobotModel::load(&robot)?)?;
-    let policy = Policy::load(&args.manifest, &layout).map_err(refused)?;
+    let policy = Policy::load(&args.manifest, &embodiment(&robot)?).map_err(refused)?;
     if args.json {
         print_json(&CheckReport { ok: true, manifest: policy.manifest() })?;
         return Ok(Exit::Success);
@@ -75,7 +73,15 @@ fn meaning(manifest: &PolicyManifest) -> Vec<Vec<String>> {
             InputSpec::Counter { name, .. } => row(format!("in  {name}"), width, "counter".into()),
         }
     }
-    let joints = manifest.action.joints().join(", ");
-    row(format!("out {}", manifest.model.output), manifest.action_width(), joints);
+    let moved = match &manifest.action {
+        ActionSpec::ToolTwist { group, .. } => format!("velocity of the tool of {group}"),
+        ActionSpec::ToolPose { group, .. } => format!("pose of the tool of {group}"),
+        ActionSpec::Twist { .. } => "velocity of the base".into(),
+        action => action.joints().join(", "),
+    };
+    row(format!("out {}", manifest.model.output), manifest.action.width(), moved);
+    if let Some(gripper) = &manifest.gripper {
+        row("  gripper".into(), 1, format!("width of {}, m", gripper.group));
+    }
     rows
 }

@@ -4,8 +4,14 @@ mod import;
 mod replay;
 mod run;
 
+use std::path::Path;
+use std::sync::Arc;
+
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use sinew_hardware::layout_of;
+use sinew_policy::Embodiment;
+use sinew_robot::RobotModel;
 
 use crate::exit::Exit;
 
@@ -37,4 +43,10 @@ pub(crate) fn run(args: &PolicyArgs) -> Result<Exit> {
         PolicyCommand::Replay(args) => replay::run(args),
         PolicyCommand::Run(args) => run::run(args),
     }
+}
+
+/// A robot of which all is known, for a policy.
+fn embodiment(robot: &Path) -> Result<Embodiment> {
+    let model = RobotModel::load(robot)?;
+    Ok(Embodiment::new(&layout_of(&model)?, Arc::new(model)))
 }

@@ -34,7 +34,11 @@ impl World {
     /// # Errors
     /// Each names the file, the field, the value and what is allowed.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, SimError> {
-        let path = path.as_ref();
+        Self::load_file(path.as_ref())
+    }
+
+    /// Not generic, so that all it takes to read YAML is compiled once and not in each crate that calls it.
+    fn load_file(path: &Path) -> Result<Self, SimError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| SimError::Read { path: path.to_owned(), source })?;
         let config: WorldConfig = serde_saphyr::from_str(&text).map_err(|error| {

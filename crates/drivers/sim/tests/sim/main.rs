@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod arm;
+mod balance;
 mod base;
 mod bases;
 mod conformance;
