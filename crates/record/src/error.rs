@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use sinew_hardware::Mode;
 use sinew_policy::PolicyError;
 use sinew_robot::RobotError;
 
@@ -20,6 +21,14 @@ pub enum RecordError {
         doing: &'static str,
         /// What it says.
         reason: String,
+    },
+    /// The gate stopped the robot: it ran into something, or was sent where it must not be.
+    #[error("the gate stopped the robot: mode {mode:?}, causes {causes}")]
+    Stopped {
+        /// Of the robot.
+        mode: Mode,
+        /// What is latched.
+        causes: String,
     },
     /// The robot lacks what the task needs.
     #[error("task {task} needs {needed}, which the robot does not have")]

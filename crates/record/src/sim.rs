@@ -143,8 +143,7 @@ impl Plant for SimPlant {
         if safety.mode == Mode::Ready {
             return Ok(());
         }
-        let reason = format!("mode {:?}, causes {:?}", safety.mode, safety.causes);
-        Err(RecordError::Plant { doing: "go on", reason })
+        Err(RecordError::Stopped { mode: safety.mode, causes: format!("{:?}", safety.causes) })
     }
 
     fn restart(&mut self) -> Result<(), RecordError> {

@@ -159,7 +159,7 @@ fn a_goal_is_lost_when_its_server_is_killed() {
     let client = node.action_client(&names::EXECUTE_SKILL).unwrap();
     let start = || {
         std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_that_accepts_goals_and_never_ends_them", "--ignored"])
+            .args(["--exact", "zenoh::child_that_accepts_goals_and_never_ends_them", "--ignored"])
             .env("SINEW_TEST_ENDPOINT", &endpoint)
             .stdout(std::process::Stdio::null())
             .spawn()

@@ -37,7 +37,7 @@ pub trait GraspPilot {
     ) -> Result<(), RecordError>;
 }
 
-/// Runs a scene to its success or its time limit; whether it succeeded.
+/// Runs a scene to its success, its time limit, or a stop by the gate; whether it succeeded.
 ///
 /// # Errors
 /// Those of the scene and the pilot.
@@ -49,7 +49,10 @@ pub fn run_grasp(
     let mut command = scene.first_command();
     while !scene.has_succeeded() && scene.elapsed() < TIME_LIMIT {
         pilot.tick(scene, &mut command)?;
-        scene.advance(&command)?;
+        match scene.advance(&command) {
+            Err(RecordError::Stopped { .. }) => return Ok(false),
+            advanced => advanced?,
+        }
     }
     Ok(scene.has_succeeded())
 }
