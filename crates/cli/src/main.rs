@@ -1,5 +1,17 @@
 //! The `sinew` program. Each command is a file of `commands`; docs/cli.md documents what they print.
 
+/// Prints to stdout. Unlike `print` of the standard library it does not panic where nobody reads any more, as in
+/// `sinew run … | head`: a robot is not let go of because of that.
+macro_rules! out {
+    ($($part:tt)*) => { crate::output::say(format_args!($($part)*)) };
+}
+
+/// The same, and ends the line.
+macro_rules! outln {
+    () => { out!("\n") };
+    ($($part:tt)*) => { out!("{}\n", format_args!($($part)*)) };
+}
+
 mod bench;
 mod build_info;
 mod commands;

@@ -1,11 +1,21 @@
 //! What goes to stdout.
 
+use std::fmt;
+use std::io::Write;
+
 use anyhow::Result;
 use serde::Serialize;
 
+/// What `out` and `outln` do.
+pub(crate) fn say(text: fmt::Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    // What nobody reads is lost.
+    let _ = out.write_fmt(text).and_then(|()| out.flush());
+}
+
 /// Prints the one JSON object of a command that was asked for `--json`.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    outln!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
 }
 

@@ -1,11 +1,46 @@
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sinew_types::ErrorCode;
 
 use crate::manifest::Provider;
 
+/// What is wrong with a measurement or a command input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staleness {
+    /// It was never given.
+    Missing,
+    /// It is marked as invalid.
+    Invalid,
+    /// It is so old.
+    Old(Duration),
+}
+
+impl fmt::Display for Staleness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("missing"),
+            Self::Invalid => f.write_str("invalid"),
+            Self::Old(age) => write!(f, "{age:?} old"),
+        }
+    }
+}
+
+/// An index in brackets, where there is one.
+struct Index(Option<usize>);
+
+impl fmt::Display for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |index| write!(f, "[{index}]"))
+    }
+}
+
 /// Why a policy was not loaded, or gave no command.
+///
+/// What a tick may meet (a value that is stale or not finite, a state of another robot) is made without allocating:
+/// it may be met in each tick of a control loop.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
@@ -122,12 +157,14 @@ pub enum PolicyError {
         tolerance: f64,
     },
     /// A value that went in or came out is NaN or infinite.
-    #[error("policy `{policy}`: {what} is {value}")]
+    #[error("policy `{policy}`: {what}{} is {value}", Index(*.element))]
     NotFinite {
         /// The policy's id.
-        policy: String,
+        policy: Arc<str>,
         /// The observation term, or the output of the graph.
-        what: String,
+        what: Arc<str>,
+        /// Which of its elements, where it has several.
+        element: Option<usize>,
         /// The value.
         value: f64,
     },
@@ -135,11 +172,11 @@ pub enum PolicyError {
     #[error("policy `{policy}`: observation term {term} is {problem} (allowed age: {max_age:?})")]
     ObservationStale {
         /// The policy's id.
-        policy: String,
+        policy: Arc<str>,
         /// The term, such as `joint_position[arm_pan_joint]` or `command[goal_position]`.
-        term: String,
-        /// `missing`, `invalid`, or how old it is.
-        problem: String,
+        term: Arc<str>,
+        /// What is wrong with it.
+        problem: Staleness,
         /// From the manifest.
         max_age: Duration,
     },
@@ -206,7 +243,7 @@ pub enum PolicyError {
     #[error("policy `{policy}` was loaded for layout {expected:#x}, the state is of {actual:#x}")]
     WrongLayout {
         /// The policy's id.
-        policy: String,
+        policy: Arc<str>,
         /// The layout's hash at load.
         expected: u64,
         /// The state's.

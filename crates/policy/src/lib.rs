@@ -46,7 +46,7 @@ pub use act::{ActionDecoder, ChunkQueue};
 pub use background::{BackgroundPolicy, BeforeRun};
 pub use blend::PolicyBlend;
 pub use embodiment::Embodiment;
-pub use error::PolicyError;
+pub use error::{PolicyError, Staleness};
 pub use host::{PolicyHost, PolicyLoader};
 pub use latency::{Histogram, Latency};
 pub use manifest::{

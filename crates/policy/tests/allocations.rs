@@ -60,3 +60,32 @@ fn a_tick_of_a_tool_does_not_allocate() {
         }
     });
 }
+
+#[test]
+fn a_tick_that_fails_does_not_allocate() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), &Net::default(), MANIFEST);
+    let mut policy = Policy::load(path, &layout()).unwrap();
+    let mut inputs = policy.command_inputs();
+    let command = ActuatorCommand::unused(&layout());
+    let good = state();
+    policy.reset(&good).unwrap();
+    inputs.set("height", &[0.5], good.stamp).unwrap();
+    let mut old = good.clone();
+    old.stamp += std::time::Duration::from_secs(1);
+    let mut invalid = good.clone();
+    invalid.joints[1].valid = false;
+    let mut endless = good.clone();
+    endless.joints[1].position = f64::NAN;
+    let mut foreign = good.clone();
+    foreign.layout_hash += 1;
+    assert_no_alloc(|| {
+        for state in [&old, &invalid, &endless, &foreign] {
+            for _ in 0..10 {
+                assert!(policy.step(state, &inputs).is_err());
+                assert!(policy.watch(state, &inputs, &command).is_err());
+            }
+        }
+        assert!(policy.reset(&invalid).is_err());
+    });
+}

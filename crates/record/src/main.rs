@@ -57,6 +57,9 @@ enum Command {
         /// Measures the expert instead of the policy.
         #[arg(long)]
         expert: bool,
+        /// Covers the wrist camera, to tell what the policy can do without it.
+        #[arg(long)]
+        covered: bool,
     },
 }
 
@@ -116,8 +119,12 @@ fn main() -> anyhow::Result<()> {
             record.write(&out)?;
             println!("{} rows in {}", record.rows.len(), out.display());
         }
-        Command::Evaluate { task, episodes, seed, expert } if task.grasp().is_some() => {
+        Command::Evaluate { task, episodes, seed, expert, covered } if task.grasp().is_some() => {
             let mut grasps = Grasps::new(task)?;
+            if covered {
+                anyhow::ensure!(grasps.sees(), "policy `{}` sees no pictures", task.policy());
+                grasps.bench.cover();
+            }
             let options = RecorderOptions { seed, disturbed_share: 0.0, ..Default::default() };
             if expert {
                 let mut recorder = grasps.recorder(options)?;
@@ -150,7 +157,8 @@ fn main() -> anyhow::Result<()> {
             print!("{quality}");
             println!("{} rows in {}", dataset.len(), out.display());
         }
-        Command::Evaluate { task, episodes, seed, expert } => {
+        Command::Evaluate { task, episodes, seed, expert, covered } => {
+            anyhow::ensure!(!covered, "policy `{}` sees no pictures", task.policy());
             let mut bench = Bench::new(task)?;
             let quality = if expert {
                 let options = RecorderOptions { seed, disturbed_share: 0.0, ..Default::default() };
@@ -255,6 +263,10 @@ impl Grasps {
         let world = root().join("crates/record/data/pick.world.yaml");
         let bench = GraspBench::new(&world, period, pictures)?;
         Ok(Self { task, robot: bench.embodiment()?, bench, manifest_path, manifest })
+    }
+
+    fn sees(&self) -> bool {
+        self.manifest.inputs.iter().any(|input| matches!(input, InputSpec::Image { .. }))
     }
 
     fn recorder(&self, options: RecorderOptions) -> anyhow::Result<GraspRecorder> {

@@ -49,7 +49,12 @@ impl Runner for Faulty {
 }
 
 fn not_finite() -> PolicyError {
-    PolicyError::NotFinite { policy: "p".into(), what: "action[0]".into(), value: f64::NAN }
+    PolicyError::NotFinite {
+        policy: "p".into(),
+        what: "action".into(),
+        element: Some(0),
+        value: f64::NAN,
+    }
 }
 
 fn wrong_layout() -> PolicyError {

@@ -68,8 +68,10 @@ pub(crate) struct InferenceRow {
     total: Times,
     /// ONNX Runtime's own C call, in the same rounds.
     floor: Times,
-    /// Of the thread's processor time.
+    /// Of the thread's processor time, less what reading that clock takes.
     observe_and_decode_cpu: Times,
+    /// Two readings of the thread's processor time with nothing between them.
+    clock_cpu: Times,
     /// Medians over the rounds of `run` over `floor`.
     run_p50_ratio: f64,
     run_p99_ratio: f64,
@@ -111,6 +113,7 @@ pub(crate) fn measure(
                 total: Times::default(),
                 floor: Times::default(),
                 observe_and_decode_cpu: Times::default(),
+                clock_cpu: Times::default(),
                 run_p50_ratio: f64::NAN,
                 run_p99_ratio: f64::NAN,
                 peers: Vec::new(),
@@ -158,11 +161,12 @@ fn measure_on(
     by_cpu.reset(&robot.state)?;
 
     let (mut observe, mut run, mut decode, mut total) = (vec![], vec![], vec![], vec![]);
-    let (mut floor, mut cpu) = (vec![], vec![]);
+    let (mut floor, mut cpu, mut clock) = (vec![], vec![], vec![]);
     let (mut p50_ratios, mut p99_ratios) = (vec![], vec![]);
     let mut peers = plan.peers.iter().map(|peer| Peer::start(peer)).collect::<Result<Vec<_>>>()?;
     for round in 1..=plan.rounds {
         let (mut runs, mut floors, mut wholes) = (vec![], vec![], vec![]);
+        let (mut owns, mut readings) = (vec![], vec![]);
         // By turns, so that whatever else the machine does falls on both alike.
         for tick in 0..2 * plan.ticks {
             if interrupt::is_set() {
@@ -189,11 +193,17 @@ fn measure_on(
             wholes.push(whole.as_secs_f64());
             floors.push(bare.as_secs_f64());
             let own = by_cpu.stages();
-            cpu.push((own.observe + own.decode).as_secs_f64());
+            owns.push((own.observe + own.decode).as_secs_f64());
+            let read = processor_time();
+            readings.push(processor_time().saturating_sub(read).as_secs_f64());
         }
         if runs.is_empty() || interrupt::is_set() {
             return Err(Failure::Other(anyhow!("interrupted in round {round}")));
         }
+        // Each stage holds one reading of the clock.
+        let reading = Times::of(&readings).p50_s;
+        cpu.extend(owns.iter().map(|own| (own - 2.0 * reading).max(0.0)));
+        clock.extend(readings);
         let (own, bare) = (Times::of(&runs), Times::of(&floors));
         p50_ratios.push(own.p50_s / bare.p50_s);
         p99_ratios.push(own.p99_s / bare.p99_s);
@@ -223,6 +233,7 @@ fn measure_on(
         total: Times::of(&total),
         floor: Times::of(&floor),
         observe_and_decode_cpu: Times::of(&cpu),
+        clock_cpu: Times::of(&clock),
         run_p50_ratio: median(p50_ratios).unwrap_or(f64::NAN),
         run_p99_ratio: median(p99_ratios).unwrap_or(f64::NAN),
         peers: peers.into_iter().map(Peer::row).collect(),
@@ -329,6 +340,7 @@ impl fmt::Display for InferenceReport {
                 ("total", row.total),
                 ("floor: ONNX Runtime's C call", row.floor),
                 ("observe + decode, processor time", row.observe_and_decode_cpu),
+                ("reading that clock", row.clock_cpu),
             ] {
                 let all = [times.p50_s, times.p99_s, times.p999_s, times.max_s];
                 let mut cells = vec![name.to_owned()];

@@ -158,7 +158,7 @@ fn load(plan: &RunPlan, robot: &Embodiment) -> Result<(Policy, CommandInputs)> {
         )));
     }
     if let Some(rate_hz) = plan.rate_hz {
-        manifest.rate_hz = rate_hz;
+        manifest = manifest.at_rate(rate_hz);
     }
     let folder = plan.manifest.parent().unwrap_or(std::path::Path::new("."));
     let run_on = RunOn::one_thread(manifest.model.provider);

@@ -90,7 +90,7 @@ fn run_loop(args: &LoopArgs) -> Result<Exit> {
     if args.json {
         print_json(&report)?;
     } else {
-        println!("{}", report.page());
+        outln!("{}", report.page());
     }
     let is_enough = report.is_within_bars() || !args.require;
     Ok(if is_enough { Exit::Success } else { Exit::Failure })
@@ -105,7 +105,7 @@ fn run_stop(args: &StopArgs) -> Result<Exit> {
     if args.json {
         print_json(&report)?;
     } else {
-        println!("\n{}", report.page());
+        outln!("\n{}", report.page());
     }
     Ok(if report.is_as_expected() { Exit::Success } else { Exit::Failure })
 }
@@ -135,7 +135,7 @@ impl View {
                 bar.println(line);
                 bar.inc(1);
             }
-            None if !self.is_silent => println!("{line}"),
+            None if !self.is_silent => outln!("{line}"),
             None => {}
         }
     }

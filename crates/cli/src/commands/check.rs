@@ -73,8 +73,8 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit> {
     } else {
         for file in &files {
             match &file.error {
-                None => println!("ok: {}", file.file.display()),
-                Some(error) => println!("error: {error}"),
+                None => outln!("ok: {}", file.file.display()),
+                Some(error) => outln!("error: {error}"),
             }
         }
     }

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<Exit> {
     } else {
         let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
         let (warnings, missing) = (count(Verdict::Warning), count(Verdict::Missing));
-        println!("\n{warnings} warnings, {missing} missing");
+        outln!("\n{warnings} warnings, {missing} missing");
     }
     Ok(if ok { Exit::Success } else { Exit::Failure })
 }
@@ -47,9 +47,9 @@ fn print(checks: &[Check]) {
             Verdict::Warning => "warning",
             Verdict::Missing => "MISSING",
         };
-        println!("{verdict:<8} {:<20} {}", check.name, check.found);
+        outln!("{verdict:<8} {:<20} {}", check.name, check.found);
         if let Some(mend) = &check.mend {
-            println!("{:<8} {:<20} -> {mend}", "", "");
+            outln!("{:<8} {:<20} -> {mend}", "", "");
         }
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<Exit> {
     choice.expand()?;
     let seed = args.seed.unwrap_or_else(seed_from_clock);
     if !args.json {
-        println!("seeds {seed} to {}", seed + args.episodes - 1);
+        outln!("seeds {seed} to {}", seed + args.episodes - 1);
     }
     let started = Instant::now();
     let episodes = run_all(args, &choice, &suite.tasks, seed);
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<Exit> {
     if args.json {
         print_json(&report)?;
     } else {
-        println!("\n{}", report.page());
+        outln!("\n{}", report.page());
     }
     Ok(if report.is_enough() { Exit::Success } else { Exit::Failure })
 }
@@ -122,7 +122,7 @@ fn run_all(args: &EvalArgs, choice: &LaunchChoice, tasks: &[EvalTask], seed: u64
                             bar.println(line);
                             bar.inc(1);
                         }
-                        None if !args.json => println!("{line}"),
+                        None if !args.json => outln!("{line}"),
                         None => {}
                     }
                     done.lock().unwrap_or_else(PoisonError::into_inner).push(episode);

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &LaunchArgs) -> Result<Exit> {
         let rows = description.arguments.iter().map(|argument| {
             vec![argument.name.clone(), argument.value.clone(), argument.description.clone()]
         });
-        print!("{}", table(&rows.collect::<Vec<_>>()));
+        out!("{}", table(&rows.collect::<Vec<_>>()));
         return Ok(Exit::Success);
     }
     processes(&description, &args.zenoh, &args.runs)

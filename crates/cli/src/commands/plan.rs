@@ -70,10 +70,10 @@ pub(crate) fn run(args: &PlanArgs) -> Result<Exit> {
             planning_s: end.planning.as_secs_f64(),
         })?;
     } else if let Some(plan) = plan.filter(|_| exit == Exit::Success) {
-        println!("{}", report::plan_text(&plan));
+        outln!("{}", report::plan_text(&plan));
     } else {
         let code = report::error_name(result.error_code);
-        println!("error: {code}: {}", result.error_msg);
+        outln!("error: {code}: {}", result.error_msg);
     }
     Ok(exit)
 }

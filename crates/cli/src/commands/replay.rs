@@ -69,8 +69,8 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit> {
     };
     match (&report.first_difference, args.json) {
         (_, true) => print_json(&report)?,
-        (None, false) => println!("identical: {} ticks, bit for bit", report.ticks),
-        (Some(difference), false) => println!("different: {difference}"),
+        (None, false) => outln!("identical: {} ticks, bit for bit", report.ticks),
+        (Some(difference), false) => outln!("different: {difference}"),
     }
     Ok(if report.identical { Exit::Success } else { Exit::Failure })
 }

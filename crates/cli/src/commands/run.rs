@@ -106,7 +106,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     if args.json {
         print_json(&summary)?;
     } else {
-        println!("\n{}", report::page(&summary));
+        outln!("\n{}", report::page(&summary));
     }
     Ok(exit)
 }

@@ -140,7 +140,7 @@ pub(crate) fn run(args: &ServoArgs) -> Result<Exit> {
             let port = port(&args.port, args.baud, args.reply_allowance_ms);
             let mut bus = open_bus(port, args.protocol.into()).map_err(refused)?;
             set_id(&mut bus, args.from, args.to)?;
-            println!("servo {} is now servo {}", args.from, args.to);
+            outln!("servo {} is now servo {}", args.from, args.to);
             Ok(Exit::Success)
         }
         ServoCommand::Calibrate(args) => run_calibrate(args),
@@ -212,7 +212,7 @@ fn print_scan(report: &ScanReport, ports: &[String]) {
     }
     if report.servos.is_empty() {
         let ports = if ports.is_empty() { "no serial port".to_owned() } else { ports.join(", ") };
-        println!("no servo answered on {ports}");
+        outln!("no servo answered on {ports}");
         return;
     }
     let head = ["port", "baud", "protocol", "id", "model", "ticks", "V", "°C"];
@@ -230,7 +230,7 @@ fn print_scan(report: &ScanReport, ports: &[String]) {
             format!("{:.0}", servo.temperature_c),
         ]);
     }
-    print!("{}", table(&rows));
+    out!("{}", table(&rows));
 }
 
 fn run_calibrate(args: &CalibrateArgs) -> Result<Exit> {
@@ -259,8 +259,8 @@ fn run_calibrate(args: &CalibrateArgs) -> Result<Exit> {
         let numbers = [joint.zero_ticks, low, high].map(|ticks| ticks.to_string());
         rows.push([vec![name.clone()], numbers.to_vec()].concat());
     }
-    print!("{}", table(&rows));
-    println!("saved in {}", args.robot.display());
+    out!("{}", table(&rows));
+    outln!("saved in {}", args.robot.display());
     Ok(Exit::Success)
 }
 
@@ -274,13 +274,13 @@ fn measure(
     let mut opener = port(&path, servos.baud_rate, args.reply_allowance_ms);
     let mut calibration = Calibration::begin(robot, &mut opener)?;
     let lines = input_lines();
-    println!(
+    outln!(
         "The servos have no torque. Bring every joint to its zero, about the middle of its range (each URDF says \
          at its head what that looks like), then press Enter."
     );
     lines.recv().context("the input ended before the pose was confirmed")?;
     calibration.set_zero()?;
-    println!("Move every joint through its whole range, then press Enter.");
+    outln!("Move every joint through its whole range, then press Enter.");
     let shows = std::io::stdout().is_terminal();
     loop {
         let seen = calibration.record()?;
@@ -289,7 +289,7 @@ fn measure(
                 .iter()
                 .map(|(joint, [low, now, high])| format!("{joint} {low}<{now}<{high}"))
                 .collect();
-            print!("\r\x1b[K{}", ranges.join("  "));
+            out!("\r\x1b[K{}", ranges.join("  "));
             std::io::stdout().flush()?;
         }
         match lines.try_recv() {
@@ -301,7 +301,7 @@ fn measure(
         }
     }
     if shows {
-        println!();
+        outln!();
     }
     Ok(calibration.finish()?)
 }

@@ -32,11 +32,11 @@ pub(crate) fn run(args: &SkillsArgs) -> Result<Exit> {
         let properties = skill.args["properties"].as_object();
         let arguments = properties.into_iter().flatten().map(|(name, _)| name.as_str());
         let arguments = arguments.collect::<Vec<_>>().join(", ");
-        println!("{}({arguments}) {}", skill.id, skill.version);
-        println!("  {}", skill.description.trim().replace('\n', "\n  "));
-        println!("  groups: {}", skill.groups.join(", "));
-        println!("  before: {}", list(&skill.preconditions));
-        println!("  after:  {}", list(&skill.postconditions));
+        outln!("{}({arguments}) {}", skill.id, skill.version);
+        outln!("  {}", skill.description.trim().replace('\n', "\n  "));
+        outln!("  groups: {}", skill.groups.join(", "));
+        outln!("  before: {}", list(&skill.preconditions));
+        outln!("  after:  {}", list(&skill.postconditions));
     }
     Ok(Exit::Success)
 }

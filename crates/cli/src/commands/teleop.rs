@@ -103,7 +103,7 @@ fn by_joystick(
     let device = joystick::Joystick::open(device).map_err(refused)?;
     let default = if device.is_playstation() { "playstation" } else { "xbox" };
     let given = args.load(default, leads)?;
-    println!("{}: {}", device.name(), given.mapping.config().device);
+    outln!("{}: {}", device.name(), given.mapping.config().device);
     joystick::run(device, &given.join(&args.zenoh, remaps)?)?;
     Ok(Exit::Success)
 }

@@ -55,15 +55,15 @@ pub(crate) fn run(args: &UpArgs) -> Result<Exit> {
         view.finish();
         match end.result {
             Ok(result) if result.error_code == 0 => {
-                println!("done in {:.1} s: the goal is measured", end.elapsed.as_secs_f64());
+                outln!("done in {:.1} s: the goal is measured", end.elapsed.as_secs_f64());
             }
             Ok(result) => {
                 exit = report::exit(&result);
-                println!("error: {}: {}", report::error_name(result.error_code), result.error_msg);
+                outln!("error: {}: {}", report::error_name(result.error_code), result.error_msg);
             }
             Err(reason) => {
                 exit = Exit::Failure;
-                println!("error: {reason}");
+                outln!("error: {reason}");
             }
         }
     }
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &UpArgs) -> Result<Exit> {
 /// The next instruction, while the robot's time goes on; none at the end of the input or at Ctrl-C.
 fn next(system: &mut ComposedSystem, lines: &Receiver<String>) -> Result<Option<String>> {
     if std::io::stdin().is_terminal() {
-        println!("instruction, or Ctrl-C:");
+        outln!("instruction, or Ctrl-C:");
     }
     let mut instruction = None;
     system.idle(|| match lines.try_recv() {

@@ -43,7 +43,7 @@ impl ProgressView {
         let text = format!("{place}: {}", feedback.text);
         match &self.bar {
             Some(bar) => bar.set_message(format!("{text} {:.0} %", feedback.progress * 100.0)),
-            None if text != self.last => println!("{text}"),
+            None if text != self.last => outln!("{text}"),
             None => {}
         }
         self.last = text;
@@ -52,9 +52,9 @@ impl ProgressView {
     /// Prints a line above the live one.
     pub(crate) fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| println!("{text}")),
+            Some(bar) => bar.suspend(|| outln!("{text}")),
             None if self.quiet => {}
-            None => println!("{text}"),
+            None => outln!("{text}"),
         }
     }
 

@@ -110,7 +110,7 @@ pub(crate) fn run(joystick: Joystick, system: &System) -> Result<()> {
     system.follow(&mut node, || {
         let now = line(&monitor);
         if now != *told.borrow() {
-            println!("{now}");
+            outln!("{now}");
             *told.borrow_mut() = now;
         }
         interrupt::is_set()

@@ -1,6 +1,8 @@
 //! `sinew plan`, `sinew skills` and `--json`.
 
-use crate::support::{json, sinew, text};
+use std::process::{Command, Stdio};
+
+use crate::support::{PROGRAM, json, sinew, text};
 
 #[test]
 fn a_plan_is_printed_and_nothing_is_left_behind() {
@@ -38,4 +40,19 @@ fn skills_are_listed_with_arguments_and_conditions() {
     assert_eq!(ids, ["drive_to", "home", "look_at", "pick", "place", "reach", "wait"]);
     let plain = text(&sinew(folder.path(), &["skills"]));
     assert!(plain.contains("pick(object)") && plain.contains("before:"), "{plain}");
+}
+
+#[test]
+fn a_reader_that_has_gone_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(PROGRAM)
+        .args(["run", "go to the bin"])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
 }

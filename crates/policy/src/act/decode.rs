@@ -1,4 +1,5 @@
 use std::f64::consts::TAU;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sinew_types::{
@@ -8,12 +9,16 @@ use sinew_types::{
 use super::tool::{ToolMotion, elements_of};
 use crate::manifest::{ActionSpec, BaseAxis, Gains, PerElement, PolicyManifest, ToolFrame};
 use crate::observe::joint_index;
-use crate::{Embodiment, PolicyError};
+use crate::{Embodiment, PolicyError, Staleness};
 
 /// Turns the network's raw output into joint targets, a base twist or the motion of a tool.
 #[derive(Clone, Debug)]
 pub struct ActionDecoder {
-    policy: String,
+    policy: Arc<str>,
+    /// What errors call the joints that targets start from, and the gripper.
+    positions: Vec<Arc<str>>,
+    width: Arc<str>,
+    action: Arc<str>,
     mode: Mode,
     gripper: Option<Gripper>,
     /// Bounds of the raw output, per element.
@@ -126,9 +131,19 @@ impl ActionDecoder {
                 Some(Gripper { index, max_force_n: gripper.max_force_n })
             }
         };
+        let moved = match &mode {
+            Mode::Position { joints, .. } | Mode::Delta { joints, .. } => joints.as_slice(),
+            Mode::ToolTwist { tool, .. } | Mode::ToolPose { tool, .. } => tool.joints(),
+            Mode::Velocity { .. } | Mode::Effort { .. } | Mode::Twist { .. } => &[],
+        };
+        let named = |joint: &usize| format!("joint_position[{}]", layout.joints()[*joint]).into();
+        let positions = moved.iter().map(named).collect();
         let width = manifest.action_width();
         Ok(Self {
-            policy: manifest.id.clone(),
+            policy: manifest.id.as_str().into(),
+            positions,
+            width: "gripper_width".into(),
+            action: "action".into(),
             mode,
             gripper,
             clip,
@@ -150,31 +165,27 @@ impl ActionDecoder {
         self.previous.fill(0.0);
         self.output.fill(0.0);
         self.clipped.fill(0.0);
-        let stale = |term: String| PolicyError::ObservationStale {
-            policy: self.policy.clone(),
-            term,
-            problem: "invalid".into(),
+        let stale = |term: &Arc<str>| PolicyError::ObservationStale {
+            policy: Arc::clone(&self.policy),
+            term: Arc::clone(term),
+            problem: Staleness::Invalid,
             max_age: Duration::ZERO,
         };
         if let (Some(gripper), Some(output)) = (self.gripper, self.output.last_mut()) {
             let measured = state.grippers.get(gripper.index).filter(|gripper| gripper.valid);
-            let missing = || stale(format!("width of gripper {} of the layout", gripper.index));
-            *output = measured.ok_or_else(missing)?.width_m;
+            *output = measured.ok_or_else(|| stale(&self.width))?.width_m;
         }
         let is_position = matches!(self.mode, Mode::Position { .. });
         let (joints, targets) = match &mut self.mode {
             Mode::Position { joints, .. } | Mode::Delta { joints, .. } => {
-                (joints.clone(), self.output.as_mut_slice())
+                (joints.as_slice(), self.output.as_mut_slice())
             }
-            Mode::ToolTwist { tool, .. } | Mode::ToolPose { tool, .. } => {
-                (tool.joints().to_vec(), tool.targets_mut())
-            }
+            Mode::ToolTwist { tool, .. } | Mode::ToolPose { tool, .. } => tool.joints_and_targets(),
             Mode::Velocity { .. } | Mode::Effort { .. } | Mode::Twist { .. } => return Ok(()),
         };
-        for (target, joint) in targets.iter_mut().zip(joints) {
-            let measured = state.joints.get(joint).filter(|j| j.valid && j.position.is_finite());
-            let missing = || stale(format!("position of joint {joint} of the layout"));
-            *target = measured.ok_or_else(missing)?.position;
+        for ((target, joint), name) in targets.iter_mut().zip(joints).zip(&self.positions) {
+            let measured = state.joints.get(*joint).filter(|j| j.valid && j.position.is_finite());
+            *target = measured.ok_or_else(|| stale(name))?.position;
         }
         // Targets move on from where the joints are.
         if is_position {
@@ -199,8 +210,9 @@ impl ActionDecoder {
         assert_eq!(raw.len(), self.output.len(), "the action's width");
         if let Some((i, value)) = raw.iter().enumerate().find(|(_, v)| !v.is_finite()) {
             return Err(PolicyError::NotFinite {
-                policy: self.policy.clone(),
-                what: format!("action[{i}]"),
+                policy: Arc::clone(&self.policy),
+                what: Arc::clone(&self.action),
+                element: Some(i),
                 value: f64::from(*value),
             });
         }

@@ -38,8 +38,8 @@ impl ToolMotion {
         &self.targets
     }
 
-    pub(crate) fn targets_mut(&mut self) -> &mut [f64] {
-        &mut self.targets
+    pub(crate) fn joints_and_targets(&mut self) -> (&[usize], &mut [f64]) {
+        (&self.joints, &mut self.targets)
     }
 
     /// Where the targets put the tool.

@@ -116,6 +116,18 @@ impl PolicyManifest {
         self.action.width() + usize::from(self.gripper.is_some())
     }
 
+    /// The same policy at another rate: what it commands per tick changes as much per second as before. Not what it
+    /// was trained for; for measurements of time.
+    pub fn at_rate(mut self, rate_hz: f64) -> Self {
+        let share = self.rate_hz / rate_hz;
+        if let ActionSpec::Delta { scale, slew, .. } = &mut self.action {
+            scale.multiply(share);
+            *slew *= share;
+        }
+        self.rate_hz = rate_hz;
+        self
+    }
+
     /// Indices of the groups that it commands, in the order of the layout: those that a lease must have.
     pub fn groups(&self, layout: &Layout) -> Vec<usize> {
         let joints = self.action.joints();

@@ -114,6 +114,14 @@ impl PerElement {
         }
     }
 
+    /// Multiplies all values.
+    pub(crate) fn multiply(&mut self, factor: f64) {
+        match self {
+            Self::All(value) => *value *= factor,
+            Self::Each(values) => values.iter_mut().for_each(|value| *value *= factor),
+        }
+    }
+
     /// All that are given.
     pub(crate) fn given(&self) -> &[f64] {
         match self {

@@ -4,6 +4,7 @@ mod raw;
 mod runtime;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ort::environment::Environment;
 use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue};
@@ -32,6 +33,9 @@ pub(crate) struct Network {
     states: Vec<State>,
     counters: Vec<Counter>,
     policy: String,
+    /// The same, and what errors call the outputs, for errors that are made without allocating.
+    id: Arc<str>,
+    names: Vec<Arc<str>>,
 }
 
 /// What is remembered from run to run.
@@ -146,8 +150,11 @@ impl Network {
         }
         let options =
             RunOptions::new().map_err(|e| fail("make run options", e))?.with_outputs(selector);
+        let names = outputs.iter().map(|output| format!("output `{}`", output.name()).into());
+        let names = names.collect();
+        let id = policy.as_str().into();
         let mut network =
-            Self { session, values, inputs, options, outputs, states, counters, policy };
+            Self { session, values, inputs, options, outputs, states, counters, policy, id, names };
         network.reset();
         Ok(network)
     }
@@ -176,15 +183,16 @@ impl Network {
     /// Runs the network. No allocation on the Rust side; outputs and states are as before if it fails,
     /// by [`PolicyError::Onnx`] or, for a number that is not finite, [`PolicyError::NotFinite`].
     pub(crate) fn run(&mut self) -> Result<(), PolicyError> {
-        let Self { session, values, options, policy, .. } = self;
+        let Self { session, values, options, policy, id, .. } = self;
         let fail = |source| PolicyError::Onnx { policy: policy.clone(), doing: "run", source };
         let inputs = values.as_slice();
         let results = session.run_with_options(inputs, options).map_err(fail)?;
         for (index, output) in self.outputs.iter().enumerate() {
             if let Some((element, value)) = output.not_finite(&results[index]).map_err(fail)? {
                 return Err(PolicyError::NotFinite {
-                    policy: policy.clone(),
-                    what: format!("output `{}`[{element}]", output.name()),
+                    policy: Arc::clone(id),
+                    what: Arc::clone(&self.names[index]),
+                    element: Some(element),
                     value: f64::from(value),
                 });
             }

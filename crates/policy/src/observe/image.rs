@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use fast_image_resize::images::{Image, ImageRef};
@@ -5,15 +6,15 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use sinew_types::Time;
 
 use super::commands::{Camera, CommandInputs};
-use crate::PolicyError;
 use crate::manifest::{InputSpec, Normalisation, Resize};
+use crate::{PolicyError, Staleness};
 
 /// A picture on its way into the network: resized, in planes, normalised.
 pub(crate) struct ImageInput {
     /// Index in the manifest's inputs.
     pub(crate) index: usize,
     camera: usize,
-    name: String,
+    name: Arc<str>,
     width: usize,
     height: usize,
     resize: Resize,
@@ -41,7 +42,7 @@ impl ImageInput {
         Some(Self {
             index,
             camera: slot,
-            name: camera.clone(),
+            name: format!("image[{camera}]").into(),
             width: *width,
             height: *height,
             resize: *resize,
@@ -61,21 +62,21 @@ impl ImageInput {
     /// Takes the newest picture.
     pub(crate) fn observe(
         &mut self,
-        policy: &str,
+        policy: &Arc<str>,
         commands: &CommandInputs,
         now: Time,
     ) -> Result<(), PolicyError> {
         let picture = commands.camera(self.camera);
-        let stale = |problem: String| PolicyError::ObservationStale {
-            policy: policy.to_owned(),
-            term: format!("image[{}]", self.name),
+        let stale = |problem| PolicyError::ObservationStale {
+            policy: Arc::clone(policy),
+            term: Arc::clone(&self.name),
             problem,
             max_age: self.max_age,
         };
-        let stamp = picture.stamp.ok_or_else(|| stale("missing".into()))?;
+        let stamp = picture.stamp.ok_or_else(|| stale(Staleness::Missing))?;
         let age = now.since(stamp);
         if age > self.max_age {
-            return Err(stale(format!("{age:?} old")));
+            return Err(stale(Staleness::Old(age)));
         }
         if (picture.width, picture.height) == (self.width, self.height) {
             planes(&picture.rgb, self.channels, &mut self.buffer);
@@ -88,7 +89,7 @@ impl ImageInput {
 
     fn fit(&mut self, picture: &Camera) -> Result<(), PolicyError> {
         let refused = |allowed: String| PolicyError::Picture {
-            camera: self.name.clone(),
+            camera: self.name.to_string(),
             value: format!("{} x {} pixels", picture.width, picture.height),
             allowed,
         };
@@ -172,7 +173,7 @@ mod tests {
     fn a_picture_becomes_planes_of_normalised_colours() {
         let (mut input, mut commands) = input(Resize::None);
         commands.set_image("wrist", 4, 2, &[255, 0, 51].repeat(8), Time::ZERO).unwrap();
-        input.observe("test", &commands, Time::ZERO).unwrap();
+        input.observe(&"test".into(), &commands, Time::ZERO).unwrap();
         let (red, rest) = input.values().split_at(8);
         assert!(red.iter().all(|v| (v - 1.0).abs() < 1e-6));
         assert!(rest[..8].iter().all(|v| (v + 1.0).abs() < 1e-6), "{rest:?}");
@@ -184,13 +185,13 @@ mod tests {
         let grey = [255_u8; 3].repeat(16);
         let (mut exact, mut commands) = input(Resize::None);
         commands.set_image("wrist", 4, 4, &grey, Time::ZERO).unwrap();
-        let error = exact.observe("test", &commands, Time::ZERO).unwrap_err().to_string();
+        let error = exact.observe(&"test".into(), &commands, Time::ZERO).unwrap_err().to_string();
         assert!(error.contains("4 x 4") && error.contains("4 x 2"), "{error}");
         let (mut stretched, _) = input(Resize::Stretch);
-        stretched.observe("test", &commands, Time::ZERO).unwrap();
+        stretched.observe(&"test".into(), &commands, Time::ZERO).unwrap();
         assert!(stretched.values()[..8].iter().all(|v| (v - 1.0).abs() < 1e-6));
         let (mut padded, _) = input(Resize::Pad);
-        padded.observe("test", &commands, Time::ZERO).unwrap();
+        padded.observe(&"test".into(), &commands, Time::ZERO).unwrap();
         let red: Vec<_> = padded.values()[..8].to_vec();
         assert_eq!(red, [0., 1., 1., 0., 0., 1., 1., 0.]);
     }
@@ -198,11 +199,11 @@ mod tests {
     #[test]
     fn a_picture_that_is_old_or_none_is_refused() {
         let (mut input, mut commands) = input(Resize::None);
-        let missing = input.observe("test", &commands, Time::ZERO).unwrap_err().to_string();
+        let missing = input.observe(&"test".into(), &commands, Time::ZERO).unwrap_err().to_string();
         assert!(missing.contains("image[wrist] is missing"), "{missing}");
         commands.set_image("wrist", 4, 2, &[0; 24], Time::ZERO).unwrap();
         let later = Time::from_nanos(200_000_000);
-        assert!(input.observe("test", &commands, later).is_err());
+        assert!(input.observe(&"test".into(), &commands, later).is_err());
         assert!(commands.set_image("wrist", 4, 2, &[0; 23], Time::ZERO).is_err());
         let unknown = commands.set_image("head", 4, 2, &[0; 24], Time::ZERO).unwrap_err();
         assert!(unknown.to_string().contains("wrist"), "{unknown}");

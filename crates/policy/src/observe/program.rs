@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use sinew_types::RobotState;
 
 use super::history::FrameHistory;
@@ -9,7 +11,7 @@ use crate::{CommandInputs, Embodiment, PolicyError};
 /// The observations of a manifest, compiled for one robot: per input of the graph a flat list of gather,
 /// affine and clip steps, and the history that they fill.
 pub struct ObservationProgram {
-    policy: String,
+    policy: Arc<str>,
     layout_hash: u64,
     inputs: Vec<ObservationInput>,
     images: Vec<ImageInput>,
@@ -84,7 +86,7 @@ impl ObservationProgram {
             });
         }
         Ok(Self {
-            policy: manifest.id.clone(),
+            policy: manifest.id.as_str().into(),
             layout_hash: robot.layout().hash(),
             inputs,
             images,
@@ -125,7 +127,7 @@ impl ObservationProgram {
     pub fn observe(&mut self, observed: &Observed<'_>) -> Result<(), PolicyError> {
         if observed.state.layout_hash != self.layout_hash {
             return Err(PolicyError::WrongLayout {
-                policy: self.policy.clone(),
+                policy: Arc::clone(&self.policy),
                 expected: self.layout_hash,
                 actual: observed.state.layout_hash,
             });

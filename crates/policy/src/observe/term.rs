@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use nalgebra::Vector3;
@@ -5,7 +6,7 @@ use sinew_types::{ImuState, Layout, Time};
 
 use super::Observed;
 use crate::manifest::{BaseAxis, PolicyManifest, Source, TermSpec};
-use crate::{Embodiment, PolicyError};
+use crate::{Embodiment, PolicyError, Staleness};
 
 /// One term, compiled for one robot: gather, clip, scale and normalise.
 #[derive(Clone, Debug)]
@@ -21,7 +22,7 @@ pub(crate) struct Term {
     kept: Option<Time>,
     raw: Vec<f64>,
     /// One per element for joints, else one; for errors.
-    names: Vec<String>,
+    names: Vec<Arc<str>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +106,7 @@ impl Term {
             slot,
             keep_last: Duration::from_secs_f64(spec.keep_last_s.unwrap_or(0.0)),
             kept: None,
-            names: names(spec),
+            names: names(spec).into_iter().map(Arc::from).collect(),
         })
     }
 
@@ -120,7 +121,7 @@ impl Term {
     /// Fills its part of a frame; whether with values of before. Real-time safe unless it fails.
     pub(crate) fn write(
         &mut self,
-        policy: &str,
+        policy: &Arc<str>,
         observed: &Observed<'_>,
         out: &mut [f32],
     ) -> Result<bool, PolicyError> {
@@ -129,8 +130,12 @@ impl Term {
         match self.collect(observed) {
             Ok(()) => self.kept = Some(now),
             Err(Lack::NotFinite(element, value)) => {
-                let what = format!("observation term {}", self.name(element));
-                return Err(PolicyError::NotFinite { policy: policy.to_owned(), what, value });
+                return Err(PolicyError::NotFinite {
+                    policy: Arc::clone(policy),
+                    what: self.name(element),
+                    element: None,
+                    value,
+                });
             }
             Err(lack) => {
                 let last = self.kept.filter(|at| now.since(*at) <= self.keep_last);
@@ -229,22 +234,22 @@ impl Term {
         }
     }
 
-    fn stale(&self, policy: &str, lack: Lack) -> PolicyError {
+    fn stale(&self, policy: &Arc<str>, lack: Lack) -> PolicyError {
         let (element, problem) = match lack {
-            Lack::Missing | Lack::NotFinite(..) => (0, "missing".to_owned()),
-            Lack::Invalid(element) => (element, "invalid".to_owned()),
-            Lack::Old(element, age) => (element, format!("{age:?} old")),
+            Lack::Missing | Lack::NotFinite(..) => (0, Staleness::Missing),
+            Lack::Invalid(element) => (element, Staleness::Invalid),
+            Lack::Old(element, age) => (element, Staleness::Old(age)),
         };
         PolicyError::ObservationStale {
-            policy: policy.to_owned(),
+            policy: Arc::clone(policy),
             term: self.name(element),
             problem,
             max_age: self.max_age,
         }
     }
 
-    fn name(&self, element: usize) -> String {
-        self.names.get(element).or(self.names.first()).cloned().unwrap_or_default()
+    fn name(&self, element: usize) -> Arc<str> {
+        Arc::clone(self.names.get(element).unwrap_or(&self.names[0]))
     }
 }
 

@@ -83,6 +83,49 @@ fn a_cube_is_stacked_on_another() {
 }
 
 #[test]
+fn learned_policies_grasp_and_let_go() {
+    let mut rig = Rig::learned(3);
+    succeed(&mut rig, "drive_to", json!({"target": "blue_cube"}));
+    succeed(&mut rig, "reach", json!({"target": "blue_cube"}));
+    let pick = succeed(&mut rig, "pick", json!({"object": "blue_cube"}));
+    assert!((measured(&pick, "held_width_m") - 0.04).abs() < 0.005);
+    // Only the folding of the arm is left to a primitive.
+    assert!(measured(&pick, "commanded_by_policy_s") > 1.0);
+    succeed(&mut rig, "drive_to", json!({"target": "green_cube"}));
+    let put = json!({"object": "blue_cube", "destination": "green_cube", "relation": "on"});
+    let place = succeed(&mut rig, "place", put);
+    assert!(measured(&place, "commanded_by_policy_s") > 1.5);
+    assert_at_rest(&rig);
+}
+
+#[test]
+fn a_learned_grasp_is_slower_at_half_speed_and_stops_when_it_is_cancelled() {
+    let mut took = Vec::new();
+    for speed_scale in [1.0, 0.5] {
+        let mut rig = Rig::learned(3);
+        succeed(&mut rig, "drive_to", json!({"target": "blue_cube"}));
+        succeed(&mut rig, "reach", json!({"target": "blue_cube"}));
+        let mut goal = rig.goal("pick", json!({"object": "blue_cube"}));
+        goal.speed_scale = speed_scale;
+        let id = rig.send(goal).unwrap();
+        let outcome = rig.wait(id);
+        assert!(outcome.is_success(), "{outcome:#?}");
+        took.push(measured(&outcome, "commanded_by_policy_s"));
+    }
+    assert!(took[1] > 1.4 * took[0], "{took:?}");
+
+    let mut rig = Rig::learned(3);
+    succeed(&mut rig, "drive_to", json!({"target": "blue_cube"}));
+    succeed(&mut rig, "reach", json!({"target": "blue_cube"}));
+    let id = begin(&mut rig, "pick", json!({"object": "blue_cube"}), 0.5);
+    assert!(rig.speeds().iter().any(|speed| *speed > 0.1), "it moves: {:?}", rig.speeds());
+    assert!(rig.server.cancel(id));
+    let outcome = rig.wait(id);
+    assert_eq!(outcome.termination, Termination::Canceled);
+    assert_at_rest(&rig);
+}
+
+#[test]
 fn head_arm_and_patience() {
     let mut rig = Rig::new(2);
     let look = succeed(&mut rig, "look_at", json!({"target": "bin"}));

@@ -73,8 +73,24 @@ impl Rig {
         Self::of(world, &scene, seed)
     }
 
+    /// The same with picking and placing left to policies.
+    pub(crate) fn learned(seed: u64) -> Self {
+        let world = World::load(repository().join("worlds/tabletop.yaml")).unwrap();
+        let scene = world.sample(seed).unwrap();
+        Self::made(world, &scene, seed, Manipulation::Learned)
+    }
+
     /// A scene of a world.
     pub(crate) fn of(world: World, scene: &sinew_driver_sim::Scene, seed: u64) -> Self {
+        Self::made(world, scene, seed, Manipulation::default())
+    }
+
+    fn made(
+        world: World,
+        scene: &sinew_driver_sim::Scene,
+        seed: u64,
+        manipulation: Manipulation,
+    ) -> Self {
         let robot = Arc::new(world.robot().clone());
         let (driver, seen) = SimDriver::new(world, scene).unwrap();
         let (driver, stop) = Unconfigured::new(Box::new(driver)).configure().unwrap();
@@ -93,7 +109,7 @@ impl Rig {
             layout: layout.clone(),
             registry,
             policies: repository().join("policies"),
-            manipulation: Manipulation::default(),
+            manipulation,
             tick: TICK,
         })
         .unwrap();

@@ -88,14 +88,14 @@ pub(crate) fn run(args: &SourceArgs) -> Result<()> {
     let mut source = Stream::open(args, layout, group)?;
     let orders = orders();
     let mut due = Instant::now();
-    println!("ready");
+    outln!("ready");
     loop {
         match orders.recv_timeout(due.saturating_duration_since(Instant::now())) {
             Ok(line) => {
                 let Ok(order) = Order::from_str(&line, false) else {
                     bail!("`{line}` is no order");
                 };
-                println!("{}", source.obey(order)?);
+                outln!("{}", source.obey(order)?);
             }
             Err(RecvTimeoutError::Timeout) => {
                 due += COMMAND_PERIOD;

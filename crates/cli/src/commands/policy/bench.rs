@@ -87,7 +87,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<Exit> {
     if args.json {
         print_json(&report)?;
     } else {
-        print!("{report}");
+        out!("{report}");
     }
     // One that was asked for and is not there is an error, not a row less.
     Ok(if report.is_complete() { Exit::Success } else { Exit::Failure })

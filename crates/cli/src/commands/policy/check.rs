@@ -36,8 +36,8 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
         print_json(&CheckReport { ok: true, manifest: policy.manifest() })?;
         return Ok(Exit::Success);
     }
-    println!("ok: {} for robot {}", args.manifest.display(), robot.display());
-    print!("{}", table(&meaning(policy.manifest())));
+    outln!("ok: {} for robot {}", args.manifest.display(), robot.display());
+    out!("{}", table(&meaning(policy.manifest())));
     Ok(Exit::Success)
 }
 

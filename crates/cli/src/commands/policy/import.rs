@@ -78,10 +78,10 @@ pub(super) fn run(args: &ImportArgs) -> Result<Exit> {
         print_json(&ImportReport { manifest: &path, confirm: &imported.confirm })?;
         return Ok(Exit::Success);
     }
-    println!("{}", path.display());
-    println!("confirm, since the files do not say it:");
+    outln!("{}", path.display());
+    outln!("confirm, since the files do not say it:");
     for line in &imported.confirm {
-        println!("- {line}");
+        outln!("- {line}");
     }
     Ok(Exit::Success)
 }

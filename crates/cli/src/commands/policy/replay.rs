@@ -58,8 +58,8 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit> {
         print_json(&report)?;
     } else {
         match &report.difference {
-            None => println!("{} ticks, identical", report.ticks),
-            Some(difference) => println!("{difference}"),
+            None => outln!("{} ticks, identical", report.ticks),
+            Some(difference) => outln!("{difference}"),
         }
     }
     Ok(if report.identical { Exit::Success } else { Exit::Failure })

@@ -98,7 +98,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
     if args.json {
         print_json(&report)?;
     } else {
-        print!("{report}");
+        out!("{report}");
     }
     Ok(if args.require && !report.is_explained() { Exit::Failure } else { Exit::Success })
 }
