@@ -47,8 +47,8 @@ impl Grasping {
 pub(crate) struct GraspGoal {
     /// The tool's pose at the grasp or the release, in the map.
     pub(crate) map_from_tool: Isometry3<f64>,
-    /// m over it, at which it is approached.
-    pub(crate) approach_height_m: f64,
+    /// m over it, at which it is approached; for [`Grasping::Place`], which has to know.
+    pub(crate) approach_height_m: Option<f64>,
     /// Of the object between the fingers, m.
     pub(crate) object_width_m: f64,
 }
@@ -98,19 +98,16 @@ impl GraspServo {
         }
         if self.stretch.is_due() {
             let began = Instant::now();
+            let height = [goal.approach_height_m.unwrap_or_default()];
             let given: [(&str, &[f64]); 4] = [
                 ("tool_position_error", &error.position),
                 ("tool_rotation_error", &error.rotation),
                 ("object_width", &[goal.object_width_m]),
-                ("approach_height", &[goal.approach_height_m]),
+                ("approach_height", &height),
             ];
-            // Only where something is placed it matters how high it is approached.
-            let given = match which {
-                Grasping::Pick => &given[..3],
-                Grasping::Place => &given[..],
-            };
+            let is_given = if goal.approach_height_m.is_some() { 4 } else { 3 };
             let policy = which.policy(cx.body)?;
-            policy.run(cx.state, given)?;
+            policy.run(cx.state, &given[..is_given])?;
             policy.write(cx.command);
             cx.report.inference = began.elapsed();
             self.stretch.take(&cx.body.arm.joints, cx.command);

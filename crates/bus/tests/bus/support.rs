@@ -1,7 +1,5 @@
 //! Two connected buses on each carrier, and waiting that is bounded but never measured.
 
-#![allow(dead_code)] // each test file uses a part
-
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,6 @@
 //! A small world and the shipped skills, for the tests of this crate and of the planner.
-#![allow(dead_code, missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(dead_code, reason = "shared with the tests of sinew-planner, which use a part")]
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! What is measured decides whether a predicate holds.
+
 use std::f64::consts::FRAC_PI_2;
 use std::time::Duration;
 

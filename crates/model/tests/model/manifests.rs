@@ -1,4 +1,5 @@
 //! Manifests: the shipped ones load, wrong ones say what is wrong, the committed schema is current.
+
 use crate::common::{registry, root, tabletop};
 use serde_json::json;
 use sinew_model::{SkillManifest, SkillRegistry};

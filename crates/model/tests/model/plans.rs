@@ -1,4 +1,5 @@
 //! Only a plan that works in simulated facts is a plan.
+
 use crate::common::{object, registry, tabletop};
 use serde_json::{Value, json};
 use sinew_model::{Plan, PlanError, PlanErrorCode, ProposedPlan, WorldState, validate};

@@ -1,5 +1,6 @@
 //! A humanoid that falls when it is held, on a locomotion policy that nobody here trained: imported, run by a
 //! skill and as its own fallback in the hardware layer, through the control loop and the gate, in the simulator.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,5 @@
 //! Launch files: what they mean, and what is said of wrong ones.
+
 use std::path::{Path, PathBuf};
 
 use serde_json::json;

@@ -1,4 +1,5 @@
 //! A person takes the base of a composed system in the middle of a task, over the bus.
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

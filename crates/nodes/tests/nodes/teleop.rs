@@ -1,5 +1,6 @@
 //! A person takes over in mid-skill, in the whole system in virtual time; and every way to lose the
 //! device. Nav2's `cmd_vel` drives the base, and yields to the person.
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

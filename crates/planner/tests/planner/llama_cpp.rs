@@ -1,6 +1,7 @@
 //! A real llama.cpp server with a tiny random model: what it says is noise, which validation survives.
 //!
 //! `SINEW_TEST_PYTHON` names a Python with tests/requirements.txt.
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
 //! Whatever a chat endpoint answers, planning ends in a validated plan or a typed refusal, in time.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 

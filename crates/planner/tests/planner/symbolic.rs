@@ -1,4 +1,5 @@
 //! Instructions become the best plan, or a refusal that says why not.
+
 use std::collections::{BTreeMap, HashMap};
 
 use crate::common::{cube, object, registry, tabletop};

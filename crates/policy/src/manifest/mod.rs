@@ -116,8 +116,8 @@ impl PolicyManifest {
         self.action.width() + usize::from(self.gripper.is_some())
     }
 
-    /// The same policy at another rate: what it commands per tick changes as much per second as before. Not what it
-    /// was trained for; for measurements of time.
+    /// The same policy at another rate, for measurements of time: not what it was trained for. Joint deltas are scaled,
+    /// so that joints are as fast as before; whatever else is given per tick stays.
     pub fn at_rate(mut self, rate_hz: f64) -> Self {
         let share = self.rate_hz / rate_hz;
         if let ActionSpec::Delta { scale, slew, .. } = &mut self.action {

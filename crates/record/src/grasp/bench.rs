@@ -70,7 +70,7 @@ pub struct GraspScene<'a> {
 
 /// The tool is brought to where an episode begins within this.
 const SET_UP: Duration = Duration::from_secs(8);
-/// As in the skill `pick`.
+/// From so high over it the expert comes down to a grasp, m.
 const PICK_APPROACH_M: f64 = 0.06;
 /// As in the skill `place`, on a surface.
 const PLACE_APPROACH_M: f64 = 0.08;

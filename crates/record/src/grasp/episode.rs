@@ -116,7 +116,7 @@ fn show(
 }
 
 /// The camera of a policy that sees one: its name and the size of its pictures.
-pub(super) fn camera(manifest: &PolicyManifest) -> Option<(&str, usize, usize)> {
+fn camera(manifest: &PolicyManifest) -> Option<(&str, usize, usize)> {
     manifest.inputs.iter().find_map(|input| match input {
         InputSpec::Image { camera, width, height, .. } => Some((camera.as_str(), *width, *height)),
         _ => None,

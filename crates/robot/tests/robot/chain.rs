@@ -1,4 +1,5 @@
 //! Jacobian and inverse kinematics of mobi's arm.
+
 use std::path::Path;
 
 use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};

@@ -1,4 +1,5 @@
 //! Every shipped robot loads; every broken file is refused with an error that says where and what is allowed.
+
 use std::path::{Path, PathBuf};
 
 use sinew_robot::{RobotError, RobotModel};

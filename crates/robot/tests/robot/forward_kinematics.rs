@@ -1,4 +1,5 @@
 //! Forward kinematics against MuJoCo's own.
+
 use std::path::{Path, PathBuf};
 
 use mujoco_rs::prelude::{MjModel, MjtObjBase};

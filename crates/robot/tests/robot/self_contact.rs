@@ -1,4 +1,5 @@
 //! mobi does not touch itself where skills take it.
+
 use std::path::Path;
 
 use mujoco_rs::prelude::{MjData, MjModel, MjtObjBase};

@@ -31,6 +31,8 @@ struct Pick {
     ticks: u32,
     /// Without a break, in which the grip was firm.
     firm_ticks: u32,
+    /// The policy has had a firm grip: from then on the object is not looked for, it moves with the hand.
+    gripped: bool,
     /// Of the gripper, one tick ago, m.
     last_width_m: f64,
 }
@@ -50,8 +52,6 @@ enum Stage {
 const LIFT_M: f64 = 0.12;
 /// A policy has lifted it when the tool is so high over the grasp, m.
 const LIFTED_M: f64 = 0.10;
-/// A policy comes down to the grasp from this height over it, m.
-const APPROACH_M: f64 = 0.06;
 /// Nearer than this to the grasp the hand hides the object, and its pose is not looked for any more, m.
 const HIDDEN_M: f64 = 0.03;
 /// Closing force, N; the gripper's own limit may be lower.
@@ -96,6 +96,7 @@ pub(crate) fn make(
         grasp: grasp_pose(target, &target.map_from_object, &axis),
         ticks: 0,
         firm_ticks: 0,
+        gripped: false,
         last_width_m: f64::INFINITY,
     }))
 }
@@ -164,13 +165,13 @@ impl Pick {
     fn grasp(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
         let object = cx.object(&self.object)?;
         let far = tool_error_to(cx, &self.grasp)?.distance_m() > HIDDEN_M;
-        if far && self.firm_ticks == 0 {
+        if far && !self.gripped {
             let seen = self.sight.update(cx.world).unwrap_or(object.map_from_object);
             self.grasp = grasp_pose(object, &seen, &self.axis);
         }
         let goal = GraspGoal {
             map_from_tool: self.grasp,
-            approach_height_m: APPROACH_M,
+            approach_height_m: None,
             object_width_m: self.axis.width_m,
         };
         cx.report.phase("grasping", 0.3);
@@ -178,9 +179,9 @@ impl Pick {
         let gripper = cx.state.grippers[cx.body.gripper];
         cx.report.measure("grip_width_m", gripper.width_m);
         cx.report.measure("grip_force_n", gripper.force_n);
-        if gripper.force_n >= MIN_FORCE_N {
-            self.firm_ticks += 1;
-        }
+        let firm = gripper.force_n >= MIN_FORCE_N;
+        self.firm_ticks = if firm { self.firm_ticks + 1 } else { 0 };
+        self.gripped |= firm;
         // The tool points down: what it has risen lies along its own x axis.
         if error.position[0] >= LIFTED_M && self.firm_ticks >= FIRM_TICKS {
             self.check_grip(cx)?;

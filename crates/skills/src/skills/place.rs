@@ -172,7 +172,7 @@ impl Place {
         let wide = object.map_or(0.0, WorldObject::grasp_width_m);
         let goal = GraspGoal {
             map_from_tool: release,
-            approach_height_m: hover.translation.z - release.translation.z,
+            approach_height_m: Some(hover.translation.z - release.translation.z),
             object_width_m: wide,
         };
         cx.report.phase("placing", 0.4);

@@ -1,5 +1,6 @@
 //! A robot that must not be held, balanced by its fallback controller: whatever stops it or leaves it
 //! without a command, it stays up, unless its plan says that it goes down.
+
 use std::path::PathBuf;
 use std::time::Duration;
 
