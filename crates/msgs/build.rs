@@ -1,9 +1,9 @@
-//! Generates the Rust structs of `sinew_msgs` from its interface files.
+//! Generates the Rust structs of `sinew_msgs`, and of what hiroz-msgs lacks of standard packages, from interface files.
 
 use std::path::{Path, PathBuf};
 
 /// Packages that ours refer to, directly or not.
-const STANDARD: [&str; 8] = [
+const STANDARD: [&str; 9] = [
     "action_msgs",
     "builtin_interfaces",
     "diagnostic_msgs",
@@ -11,6 +11,7 @@ const STANDARD: [&str; 8] = [
     "sensor_msgs",
     "service_msgs",
     "std_msgs",
+    "trajectory_msgs",
     "unique_identifier_msgs",
 ];
 
@@ -19,9 +20,20 @@ const STANDARD: [&str; 8] = [
 const UNUSED: [&str; 4] =
     ["action_tutorials_interfaces", "example_interfaces", "nav_msgs", "test_msgs"];
 
+/// Packages whose structs are generated here, by their folders.
+const OURS: [&str; 4] = [
+    "sinew_msgs",
+    "standard/control_msgs",
+    "standard/controller_manager_msgs",
+    "standard/nav2_msgs",
+];
+
 fn main() -> anyhow::Result<()> {
-    let package = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("sinew_msgs");
-    println!("cargo:rerun-if-changed={}", package.display());
+    let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
+    let packages = OURS.map(|folder| root.join(folder));
+    for package in &packages {
+        println!("cargo:rerun-if-changed={}", package.display());
+    }
     println!("cargo:rerun-if-changed=build.rs");
     // The generated code has attributes for hiroz's own Python feature.
     println!("cargo:rustc-check-cfg=cfg(feature, values(\"python_registry\"))");
@@ -40,8 +52,14 @@ fn main() -> anyhow::Result<()> {
         is_humble: false,
         output_dir: PathBuf::from(std::env::var("OUT_DIR")?),
         external_crate: Some("hiroz_msgs".to_owned()),
-        local_packages: std::iter::once("sinew_msgs").chain(UNUSED).map(str::to_owned).collect(),
+        local_packages: OURS
+            .iter()
+            .filter_map(|folder| folder.rsplit('/').next())
+            .chain(UNUSED)
+            .map(str::to_owned)
+            .collect(),
         json_out: None,
     });
-    generator.generate_from_msg_files_with_deps(&[&package], &standard)
+    let packages: Vec<&Path> = packages.iter().map(PathBuf::as_path).collect();
+    generator.generate_from_msg_files_with_deps(&packages, &standard)
 }

@@ -1,6 +1,6 @@
 """Judges type hashes and CDR bytes with rosbags, which shares no code with Sinew.
 
-Usage: cdr_judge.py INTERFACE_PACKAGE_DIR
+Usage: cdr_judge.py INTERFACE_PACKAGE_DIR...
 Reads one JSON request per line and answers each with one line:
   {"op": "hash", "type": T}                -> {"hash": "RIHS01_..."}
   {"op": "check", "type": T, "cdr": hex}   -> {"cdr": hex of the re-encoded message, "value": its fields}
@@ -80,26 +80,29 @@ def sections(path):
     return [part + "\n" for part in path.read_text().split("---\n")]
 
 
-def load(package_dir):
-    package = package_dir.name
+def load_standard():
     # rosbags hashes a .msg file's char as IDL's char; ROS 2 says uint8, and this type is a part of
     # the hash of every service.
     consts, fields = STORE.fielddefs["service_msgs/msg/ServiceEventInfo"]
     uint8s = (Nodetype.ARRAY, ((Nodetype.BASE, ("uint8", 0)), 16))
     fields = [(name, uint8s if name == "client_gid" else node) for name, node in fields]
     STORE.fielddefs["service_msgs/msg/ServiceEventInfo"] = (consts, fields)
-    for path in sorted(package_dir.glob("msg/*.msg")):
-        register(f"{package}/msg/{path.stem}", path.read_text())
-    for path in sorted(package_dir.glob("srv/*.srv")):
-        register_service(f"{package}/srv/{path.stem}", *sections(path))
-    for path in sorted(package_dir.glob("action/*.action")):
-        register_action(f"{package}/action/{path.stem}", *sections(path))
     register_service("std_srvs/srv/Trigger", "", "bool success\nstring message\n")
     register_service(
         "action_msgs/srv/CancelGoal",
         "action_msgs/msg/GoalInfo goal_info\n",
         "int8 return_code\naction_msgs/msg/GoalInfo[] goals_canceling\n",
     )
+
+
+def load(package_dir):
+    package = package_dir.name
+    for path in sorted(package_dir.glob("msg/*.msg")):
+        register(f"{package}/msg/{path.stem}", path.read_text())
+    for path in sorted(package_dir.glob("srv/*.srv")):
+        register_service(f"{package}/srv/{path.stem}", *sections(path))
+    for path in sorted(package_dir.glob("action/*.action")):
+        register_action(f"{package}/action/{path.stem}", *sections(path))
 
 
 BYTES = ("octet", "byte")
@@ -165,7 +168,9 @@ def answer(request):
 
 
 def main():
-    load(Path(sys.argv[1]))
+    load_standard()
+    for package_dir in sys.argv[1:]:
+        load(Path(package_dir))
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), flush=True)
 

@@ -65,8 +65,13 @@ pub(crate) fn test(workspace: &Workspace, python: &Path) -> Result<u8> {
             return Ok(code);
         }
     }
+    // Last, since it leaves the program built with the ROS 2 carrier behind.
+    let code = ros2(workspace)?;
+    if code != 0 {
+        return Ok(code);
+    }
     eprintln!("==> all passed in {} s", started.elapsed().as_secs());
-    println!("{} passed, 0 failed", steps.len() + PROGRAMS.len());
+    println!("{} passed, 0 failed", steps.len() + PROGRAMS.len() + 1);
     Ok(0)
 }
 
@@ -101,6 +106,20 @@ pub(crate) fn sinew(workspace: &Workspace, arguments: &[&str]) -> Result<u8> {
     let status = command.status().with_context(|| format!("cannot start {}", program.display()))?;
     let passed = if status.success() { "passed" } else { "failed" };
     eprintln!("==> {line}: {passed} in {} s", started.elapsed().as_secs());
+    Ok(exit_code(status))
+}
+
+/// The ROS 2 carrier, with real ROS 2 programs as peers; returns the script's exit code.
+fn ros2(workspace: &Workspace) -> Result<u8> {
+    let script = workspace.root().join("tests/ros2/run.sh");
+    eprintln!("==> tests/ros2/run.sh");
+    let started = Instant::now();
+    let status = Command::new(&script)
+        .current_dir(workspace.root())
+        .status()
+        .with_context(|| format!("cannot start {}", script.display()))?;
+    let passed = if status.success() { "passed" } else { "failed" };
+    eprintln!("==> tests/ros2/run.sh: {passed} in {} s", started.elapsed().as_secs());
     Ok(exit_code(status))
 }
 

@@ -59,7 +59,8 @@ enum Task {
     /// cargo doc, cargo test, all with --release so that each dependency is compiled once; then
     /// `sinew bench loop` and `sinew bench stop`, which fail if a robot does not stop as it must,
     /// never for a time that they measure; then 50 episodes of `sinew eval`, in one process and with
-    /// a process per node. Ends at the first step that fails, with its exit code.
+    /// a process per node; then `tests/ros2/run.sh`, with real ROS 2 programs, which come from the Python
+    /// package index where no ROS 2 is sourced. Ends at the first step that fails, with its exit code.
     Test,
     /// Set up, then measure and try for long: loop, stops, properties; about an hour and a half
     ///

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -20,7 +21,15 @@ pub(crate) fn libraries(workspace: &Workspace) -> Result<()> {
 /// The same, and the Python peers of the tests. Returns their interpreter.
 pub(crate) fn libraries_and_test_peers(workspace: &Workspace) -> Result<PathBuf> {
     let _lock = set_up(workspace, true)?;
-    python::prepare_venv(workspace)
+    let python = python::prepare_venv(workspace)?;
+    // Before anything is built, so that a missing package is told at once.
+    let script = workspace.root().join("tests/ros2/environment.sh");
+    let made = Command::new(&script).stdout(Stdio::null()).status();
+    let made = made.with_context(|| format!("cannot start {}", script.display()))?;
+    if !made.success() {
+        bail!("{} found no ROS 2 to test with, and made none", script.display());
+    }
+    Ok(python)
 }
 
 /// Returns the lock on `.native`, for what else is to be done there.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::carrier::Carrier;
 use crate::carrier::in_process::InProcess;
+#[cfg(feature = "ros2")]
+use crate::carrier::ros2::{Ros2, Ros2Config};
 use crate::carrier::zenoh::{Zenoh, ZenohConfig};
 use crate::node::BusNode;
 use crate::waiter::{Signal, Waiter};
@@ -41,6 +43,16 @@ impl Bus {
     pub fn zenoh(config: ZenohConfig) -> Result<Self, BusError> {
         let signal = Arc::new(Signal::default());
         Ok(Self { carrier: Carrier::Zenoh(Arc::new(Zenoh::open(config, signal.clone())?)), signal })
+    }
+
+    /// A bus of ROS 2 itself, over the middleware of the sourced ROS 2. One participant, shared by clones.
+    ///
+    /// # Errors
+    /// [`BusError::Carrier`] when the middleware cannot be had, e.g. for a domain that is out of its range.
+    #[cfg(feature = "ros2")]
+    pub fn ros2(config: &Ros2Config) -> Result<Self, BusError> {
+        let signal = Arc::new(Signal::default());
+        Ok(Self { carrier: Carrier::Ros2(Arc::new(Ros2::open(config, signal.clone())?)), signal })
     }
 
     /// Joins as a node, e.g. `bus.node("skills", "/mobi")`.
@@ -87,6 +99,8 @@ impl Bus {
         let mut peers = match &self.carrier {
             Carrier::InProcess(carrier) => carrier.peers(),
             Carrier::Zenoh(carrier) => carrier.peers(),
+            #[cfg(feature = "ros2")]
+            Carrier::Ros2(carrier) => carrier.peers(),
         };
         peers.sort();
         peers.dedup();

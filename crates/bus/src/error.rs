@@ -42,8 +42,10 @@ pub enum BusError {
         source: sinew_msgs::cdr::CdrError,
     },
     /// The carrier refused.
-    #[error("{action} `{subject}` failed on the zenoh carrier")]
+    #[error("{action} `{subject}` failed on the {carrier} carrier")]
     Carrier {
+        /// Which: "zenoh" or "ros2".
+        carrier: &'static str,
         /// What was being done, e.g. "declare publisher".
         action: &'static str,
         /// To what: a name or an endpoint.

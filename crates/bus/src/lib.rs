@@ -12,6 +12,8 @@
 //! - [`Bus::zenoh`]: between processes, on the wire of ROS 2's rmw_zenoh (key expressions,
 //!   attachments, liveliness tokens, type hashes), so that a ROS 2 machine sees these nodes as its
 //!   own. Threads of the carrier fill queues; decoding happens in `take`.
+//! - `Bus::ros2` (feature `ros2`, which needs a sourced ROS 2 to build and to run): on ROS 2's own
+//!   client library, over any of its middlewares. Message packages are found at run time.
 //!
 //! Foreign bytes that are no message are counted and dropped, never a panic.
 //!
@@ -53,6 +55,8 @@ pub use action::{
     GoalId, GoalRequest, GoalStatus,
 };
 pub use bus::{Bus, PeerNode};
+#[cfg(feature = "ros2")]
+pub use carrier::ros2::Ros2Config;
 pub use carrier::zenoh::{ZenohConfig, ZenohMode, ZenohRouter};
 pub use error::{BusError, CallError};
 pub use message::{Action, Message, Service, Wire};

@@ -6,6 +6,8 @@ use hiroz::TypeInfo;
 use sinew_msgs::builtin_interfaces::Time;
 
 use crate::action::{ActionClient, ActionServer, GoalId};
+#[cfg(feature = "ros2")]
+use crate::carrier::ros2::Ros2Node;
 use crate::carrier::zenoh::ZenohNode;
 use crate::carrier::{Carrier, in_process};
 use crate::message::Wire;
@@ -27,6 +29,8 @@ pub(crate) struct Endpoint {
 enum Presence {
     InProcess(Arc<in_process::Node>),
     Zenoh(Arc<ZenohNode>),
+    #[cfg(feature = "ros2")]
+    Ros2(Arc<Ros2Node>),
 }
 
 struct Inner {
@@ -57,6 +61,8 @@ impl BusNode {
                 Presence::InProcess(Arc::new(in_process::Node::join(core, name, &namespace)))
             }
             Carrier::Zenoh(zenoh) => Presence::Zenoh(Arc::new(zenoh.join(name, &namespace)?)),
+            #[cfg(feature = "ros2")]
+            Carrier::Ros2(ros2) => Presence::Ros2(Arc::new(ros2.join(name, &namespace)?)),
         };
         let name = name.to_owned();
         Ok(Self { inner: Arc::new(Inner { name, namespace, remaps, presence }) })
@@ -80,6 +86,8 @@ impl BusNode {
         match &self.inner.presence {
             Presence::InProcess(node) => node.peers(),
             Presence::Zenoh(node) => node.peers(),
+            #[cfg(feature = "ros2")]
+            Presence::Ros2(node) => node.peers(),
         }
     }
 
@@ -168,6 +176,8 @@ impl BusNode {
         match &self.inner.presence {
             Presence::InProcess(node) => node.publisher(endpoint),
             Presence::Zenoh(node) => node.publisher(endpoint),
+            #[cfg(feature = "ros2")]
+            Presence::Ros2(node) => node.publisher(endpoint),
         }
     }
 
@@ -178,6 +188,8 @@ impl BusNode {
         match &self.inner.presence {
             Presence::InProcess(node) => node.subscription(endpoint),
             Presence::Zenoh(node) => node.subscription(endpoint),
+            #[cfg(feature = "ros2")]
+            Presence::Ros2(node) => node.subscription(endpoint),
         }
     }
 
@@ -188,6 +200,8 @@ impl BusNode {
         match &self.inner.presence {
             Presence::InProcess(node) => node.server(endpoint),
             Presence::Zenoh(node) => node.server(endpoint),
+            #[cfg(feature = "ros2")]
+            Presence::Ros2(node) => node.server(endpoint),
         }
     }
 
@@ -198,6 +212,8 @@ impl BusNode {
         match &self.inner.presence {
             Presence::InProcess(node) => node.client(endpoint),
             Presence::Zenoh(node) => node.client(endpoint),
+            #[cfg(feature = "ros2")]
+            Presence::Ros2(node) => node.client(endpoint),
         }
     }
 
@@ -205,7 +221,7 @@ impl BusNode {
     pub(crate) fn new_goal_id(&self) -> GoalId {
         match &self.inner.presence {
             Presence::InProcess(node) => node.new_goal_id(),
-            Presence::Zenoh(_) => GoalId(*hiroz::action::GoalId::new().as_bytes()),
+            _ => GoalId(*hiroz::action::GoalId::new().as_bytes()),
         }
     }
 
@@ -213,7 +229,7 @@ impl BusNode {
     pub(crate) fn clock(&self) -> fn() -> Time {
         match &self.inner.presence {
             Presence::InProcess(_) => Time::default,
-            Presence::Zenoh(_) => || {
+            _ => || {
                 let now = hiroz::action::Time::now();
                 Time { sec: now.sec, nanosec: now.nanosec }
             },

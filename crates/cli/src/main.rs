@@ -14,6 +14,7 @@ macro_rules! outln {
 
 mod bench;
 mod build_info;
+mod carrier;
 mod commands;
 mod doctor;
 mod eval;

@@ -66,7 +66,6 @@
 mod axis;
 mod balance;
 mod config;
-#[cfg(feature = "conformance")]
 pub mod conformance;
 mod control_loop;
 mod deadlines;

@@ -15,14 +15,15 @@ use hiroz::entity::TypeHash;
 // The generated code names this module as its own crate's.
 use hiroz_msgs::size_estimation;
 
-/// Package `sinew_msgs`: documented field by field, with units, in its interface files.
+/// Package `sinew_msgs`, documented field by field, with units, in its interface files; and standard packages that
+/// hiroz-msgs lacks.
 // SAFETY: the unsafe impls in there are bytemuck's derives, which check the layout they claim.
 #[allow(missing_docs, unreachable_pub, unsafe_code, clippy::all, clippy::unwrap_used)]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/generated.rs"));
 }
 
-pub use generated::ros::sinew_msgs;
+pub use generated::ros::{control_msgs, controller_manager_msgs, nav2_msgs, sinew_msgs};
 pub use hiroz_msgs::ros::{
     action_msgs, builtin_interfaces, diagnostic_msgs, geometry_msgs, nav_msgs, rosgraph_msgs,
     sensor_msgs, std_msgs, std_srvs, tf2_msgs, trajectory_msgs, unique_identifier_msgs,

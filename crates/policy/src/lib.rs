@@ -55,7 +55,7 @@ pub use manifest::{
     PolicyManifest, Provider, Resize, Rollout, RolloutImage, RolloutImu, RolloutTick, Source,
     Splice, Start, TermSpec, ToolFrame,
 };
-pub use network::{RawRun, RunOn, library_path};
+pub use network::{NodePlacement, RawRun, RunOn, library_path};
 pub use observe::{
     CommandInputs, GoalInBase, ObservationProgram, Observed, ToolError, goal_in_base, tool_error,
 };

@@ -5,8 +5,8 @@ use rustix::time::{ClockId, clock_gettime};
 use sinew_types::{ActuatorCommand, RobotState, Time};
 
 use crate::act::ChunkQueue;
-use crate::manifest::OnFault;
-use crate::network::{Network, RunOn};
+use crate::manifest::{OnFault, Provider};
+use crate::network::{Network, NodePlacement, RunOn};
 use crate::observe::Observed;
 use crate::{
     ActionDecoder, CommandInputs, Embodiment, Latency, ObservationProgram, PolicyError,
@@ -20,6 +20,7 @@ pub struct Policy {
     manifest: PolicyManifest,
     program: ObservationProgram,
     network: Network,
+    run_on: RunOn,
     decoder: ActionDecoder,
     chunks: Option<ChunkQueue>,
     /// The action of the last good tick.
@@ -114,6 +115,7 @@ impl Policy {
             manifest,
             program,
             network,
+            run_on,
             decoder,
             last_action: vec![0.0; width],
             started: None,
@@ -128,6 +130,22 @@ impl Policy {
     /// What was loaded.
     pub fn manifest(&self) -> &PolicyManifest {
         &self.manifest
+    }
+
+    /// What runs each node of the network: a provider that cannot run an operator leaves it to the CPU, which
+    /// costs a copy to and fro.
+    pub fn placements(&self) -> &[NodePlacement] {
+        self.network.placements()
+    }
+
+    /// The nodes that fell back to the CPU though another provider was asked for.
+    pub fn fallen_back(&self) -> Vec<&NodePlacement> {
+        match self.run_on.provider {
+            Provider::Cpu => Vec::new(),
+            Provider::Cuda | Provider::Tensorrt => {
+                self.placements().iter().filter(|node| node.is_on_cpu()).collect()
+            }
+        }
     }
 
     /// Time between two steps.

@@ -2,6 +2,8 @@
 //! client) for any type; the typed API and actions are built on those.
 
 pub(crate) mod in_process;
+#[cfg(feature = "ros2")]
+pub(crate) mod ros2;
 pub(crate) mod zenoh;
 
 use std::sync::Arc;
@@ -11,4 +13,6 @@ use std::sync::Arc;
 pub(crate) enum Carrier {
     InProcess(Arc<in_process::InProcess>),
     Zenoh(Arc<zenoh::Zenoh>),
+    #[cfg(feature = "ros2")]
+    Ros2(Arc<ros2::Ros2>),
 }

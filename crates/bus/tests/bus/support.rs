@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use sinew_bus::{Bus, ZenohConfig};
 
-/// Where a server and its clients live: one bus in-process, two sessions on zenoh.
+/// Where a server and its clients live: one bus in-process, two sessions or participants elsewhere.
 pub(crate) struct Pair {
     pub(crate) server: Bus,
     pub(crate) client: Bus,
+    /// Whether a client learns at once that its request was dropped; over DDS only its time-out tells it.
+    pub(crate) tells_of_dropped_requests: bool,
 }
 
 pub(crate) fn free_endpoint() -> String {
@@ -30,7 +32,7 @@ pub(crate) fn zenoh(listen: &[&str], connect: &[&str], call_timeout: Duration) -
 impl Pair {
     pub(crate) fn in_process() -> Self {
         let bus = Bus::in_process();
-        Self { server: bus.clone(), client: bus }
+        Self { server: bus.clone(), client: bus, tells_of_dropped_requests: true }
     }
 
     pub(crate) fn zenoh() -> Self {
@@ -42,7 +44,21 @@ impl Pair {
         Self {
             server: zenoh(&[&endpoint], &[], call_timeout),
             client: zenoh(&[], &[&endpoint], call_timeout),
+            tells_of_dropped_requests: true,
         }
+    }
+
+    /// In a ROS domain of its own, so that tests that run at once do not meet.
+    #[cfg(feature = "ros2")]
+    pub(crate) fn ros2() -> Self {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        // The highest that Fast DDS has ports for is 232.
+        let first = usize::try_from(std::process::id()).unwrap() % 150;
+        let domain_id = Some(1 + first + NEXT.fetch_add(1, Ordering::Relaxed) % 80);
+        let config = sinew_bus::Ros2Config { domain_id, call_timeout: Duration::from_secs(3) };
+        let open = || Bus::ros2(&config).unwrap();
+        Self { server: open(), client: open(), tells_of_dropped_requests: false }
     }
 }
 

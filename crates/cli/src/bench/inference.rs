@@ -8,8 +8,8 @@ use anyhow::{Result, anyhow};
 use nalgebra::{Isometry3, UnitQuaternion, Vector3};
 use serde::Serialize;
 use sinew_policy::{
-    CommandInputs, Embodiment, InputSpec, Policy, PolicyError, PolicyManifest, RawRun, RunOn,
-    Source, processor_time,
+    CommandInputs, Embodiment, InputSpec, NodePlacement, Policy, PolicyError, PolicyManifest,
+    RawRun, RunOn, Source, processor_time,
 };
 use sinew_types::{BaseState, ImuState, RobotState, Time};
 
@@ -62,6 +62,8 @@ pub(crate) struct InferenceRow {
     threads: usize,
     /// Why it could not be measured.
     missing: Option<String>,
+    /// Nodes that the provider left to the CPU.
+    fallen_back: Vec<NodePlacement>,
     observe: Times,
     run: Times,
     decode: Times,
@@ -107,6 +109,7 @@ pub(crate) fn measure(
                 provider: run_on.provider,
                 threads: run_on.threads,
                 missing: Some(reason),
+                fallen_back: Vec::new(),
                 observe: Times::default(),
                 run: Times::default(),
                 decode: Times::default(),
@@ -227,6 +230,7 @@ fn measure_on(
         provider: run_on.provider,
         threads: run_on.threads,
         missing: None,
+        fallen_back: policy.fallen_back().into_iter().cloned().collect(),
         observe: Times::of(&observe),
         run: Times::of(&run),
         decode: Times::of(&decode),
@@ -332,6 +336,9 @@ impl fmt::Display for InferenceReport {
                 continue;
             }
             writeln!(f, "{:?}, {} threads", row.provider, row.threads)?;
+            for node in &row.fallen_back {
+                writeln!(f, "fell back to the CPU: {node}")?;
+            }
             let mut rows = vec![["", "p50", "p99", "p99.9", "max"].map(String::from).to_vec()];
             for (name, times) in [
                 ("observe", row.observe),

@@ -4,13 +4,13 @@ use anyhow::Result;
 use clap::Args;
 use sinew_nodes::launch::LaunchDescription;
 
+use crate::carrier::CarrierArgs;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::launch_choice::{LaunchChoice, assignment};
 use crate::output::table;
 use crate::process::ProcessGroup;
 use crate::process::router::Router;
-use crate::task::remote::ZenohArgs;
 
 #[derive(Args)]
 pub(crate) struct LaunchArgs {
@@ -23,7 +23,7 @@ pub(crate) struct LaunchArgs {
     #[arg(long)]
     show_args: bool,
     #[command(flatten)]
-    zenoh: ZenohArgs,
+    carrier: CarrierArgs,
     /// Where folders with the lines of nodes are made whose output is `log`.
     #[arg(long, value_name = "FOLDER", default_value = "runs")]
     runs: PathBuf,
@@ -38,18 +38,18 @@ pub(crate) fn run(args: &LaunchArgs) -> Result<Exit> {
         out!("{}", table(&rows.collect::<Vec<_>>()));
         return Ok(Exit::Success);
     }
-    processes(&description, &args.zenoh, &args.runs)
+    processes(&description, &args.carrier, &args.runs)
 }
 
 /// Starts everything as processes and stays until one ends, or Ctrl-C.
 pub(crate) fn processes(
     description: &LaunchDescription,
-    zenoh: &ZenohArgs,
+    carrier: &CarrierArgs,
     runs: &std::path::Path,
 ) -> Result<Exit> {
     interrupt::install()?;
-    let _router = Router::unless_there(&zenoh.router)?;
-    let mut group = ProcessGroup::new(zenoh.clone(), runs.into());
+    let _router = Router::unless_there(carrier)?;
+    let mut group = ProcessGroup::new(carrier.clone(), runs.into());
     group.start_all(description)?;
     let ended = group.wait(interrupt::is_set);
     group.stop();

@@ -3,9 +3,9 @@ use clap::Args;
 use sinew_nodes::arguments::NodeArguments;
 use sinew_nodes::{NodeKind, run_node};
 
+use crate::carrier::CarrierArgs;
 use crate::exit::{Exit, refused};
 use crate::interrupt;
-use crate::task::remote::ZenohArgs;
 
 #[derive(Args)]
 pub(crate) struct NodeArgs {
@@ -13,7 +13,7 @@ pub(crate) struct NodeArgs {
     #[arg(value_parser = ["hardware", "skills", "connector", "planner", "teleop"])]
     kind: String,
     #[command(flatten)]
-    zenoh: ZenohArgs,
+    carrier: CarrierArgs,
     /// As in ROS 2: `--ros-args -r __node:=NAME -r __ns:=/ROBOT -p NAME:=VALUE --params-file FILE`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     ros_args: Vec<String>,
@@ -25,6 +25,6 @@ pub(crate) fn run(args: &NodeArgs) -> Result<Exit> {
         return Ok(Exit::Refusal);
     };
     let arguments = NodeArguments::parse(kind.name(), &args.ros_args).map_err(refused)?;
-    run_node(kind, &args.zenoh.peer()?, &arguments, interrupt::is_set)?;
+    run_node(kind, &args.carrier.peer()?, &arguments, interrupt::is_set)?;
     Ok(Exit::Success)
 }

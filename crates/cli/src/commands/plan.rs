@@ -4,12 +4,13 @@ use serde::Serialize;
 use serde_json::Value;
 use sinew_nodes::Pace;
 
+use crate::carrier::CarrierArgs;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::launch_choice::SystemArgs;
 use crate::output::print_json;
 use crate::task::composed::{ComposedSystem, PlannedBy};
-use crate::task::remote::{RemoteSystem, ZenohArgs};
+use crate::task::remote::RemoteSystem;
 use crate::task::{goal, report};
 
 #[derive(Args)]
@@ -22,7 +23,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, conflicts_with_all = ["launch", "world", "seed", "set"])]
     connect: bool,
     #[command(flatten)]
-    zenoh: ZenohArgs,
+    carrier: CarrierArgs,
     /// The robot's namespace in the running system.
     #[arg(long, default_value = "/mobi")]
     namespace: String,
@@ -47,7 +48,7 @@ pub(crate) fn run(args: &PlanArgs) -> Result<Exit> {
     let planner = args.system.planner.clone().unwrap_or_default();
     let goal = goal(&args.instruction, &planner, true);
     let end = if args.connect {
-        RemoteSystem::join(&args.zenoh, &args.namespace)?.task(goal, None, &mut |_| {})?
+        RemoteSystem::join(&args.carrier, &args.namespace)?.task(goal, None, &mut |_| {})?
     } else {
         let description = args.system.choice().expand()?;
         let mut system =

@@ -11,6 +11,7 @@ use sinew_nodes::Pace;
 use sinew_types::Time;
 
 use crate::build_info;
+use crate::carrier::CarrierArgs;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::launch_choice::{SystemArgs, files};
@@ -19,7 +20,7 @@ use crate::output::print_json;
 use crate::recorder::SharedLog;
 use crate::task::composed::{ComposedSystem, PlannedBy};
 use crate::task::progress::ProgressView;
-use crate::task::remote::{RemoteSystem, ZenohArgs};
+use crate::task::remote::RemoteSystem;
 use crate::task::{TaskEnd, goal, report};
 
 #[derive(Args)]
@@ -32,7 +33,7 @@ pub(crate) struct RunArgs {
     #[arg(long, conflicts_with_all = ["launch", "world", "seed", "set", "pace"])]
     connect: bool,
     #[command(flatten)]
-    zenoh: ZenohArgs,
+    carrier: CarrierArgs,
     /// The robot's namespace in the running system.
     #[arg(long, default_value = "/mobi")]
     namespace: String,
@@ -148,7 +149,7 @@ fn remote(
 ) -> Result<Made> {
     /// A camera of the shipped worlds.
     const CAMERA: &str = "overview";
-    let system = RemoteSystem::join(&args.zenoh, &args.namespace)?;
+    let system = RemoteSystem::join(&args.carrier, &args.namespace)?;
     system.wait_ready(std::time::Duration::from_secs(10))?;
     let log = SharedLog::new(LogWriter::create(&folder.log())?);
     let mut pictures = BTreeMap::new();

@@ -9,11 +9,11 @@ use sinew_nodes::arguments::NodeArguments;
 use sinew_robot::RobotModel;
 use sinew_teleop::Mapping;
 
+use crate::carrier::CarrierArgs;
 use crate::exit::{Exit, Refused, refused};
 use crate::interrupt;
 use crate::launch_choice::absolute;
 use crate::share::share;
-use crate::task::remote::ZenohArgs;
 use crate::teleop::{System, joystick, keyboard};
 
 #[derive(Args)]
@@ -45,7 +45,7 @@ struct SystemArgs {
     #[arg(long)]
     namespace: Option<String>,
     #[command(flatten)]
-    zenoh: ZenohArgs,
+    carrier: CarrierArgs,
 }
 
 #[derive(Args)]
@@ -104,14 +104,14 @@ fn by_joystick(
     let default = if device.is_playstation() { "playstation" } else { "xbox" };
     let given = args.load(default, leads)?;
     outln!("{}: {}", device.name(), given.mapping.config().device);
-    joystick::run(device, &given.join(&args.zenoh, remaps)?)?;
+    joystick::run(device, &given.join(&args.carrier, remaps)?)?;
     Ok(Exit::Success)
 }
 
 fn by_keyboard(args: &SystemArgs, remaps: Vec<(String, String)>, leads: bool) -> Result<Exit> {
     let given = args.load("keyboard", leads)?;
     keyboard::require_terminal().map_err(refused)?;
-    keyboard::run(&given.mapping, &given.join(&args.zenoh, remaps)?, leads)?;
+    keyboard::run(&given.mapping, &given.join(&args.carrier, remaps)?, leads)?;
     Ok(Exit::Success)
 }
 
@@ -148,8 +148,8 @@ impl SystemArgs {
 
 impl Given {
     /// Finds the running robot.
-    fn join(&self, zenoh: &ZenohArgs, remaps: Vec<(String, String)>) -> Result<System> {
-        let bus = zenoh.client()?;
+    fn join(&self, carrier: &CarrierArgs, remaps: Vec<(String, String)>) -> Result<System> {
+        let bus = carrier.client()?;
         find_robot(&bus, &self.namespace)?;
         let (namespace, parameters) = (self.namespace.clone(), self.parameters.clone());
         let arguments = NodeArguments { name: NODE.into(), namespace, parameters, remaps };

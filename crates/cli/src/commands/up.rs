@@ -8,12 +8,12 @@ use sinew_nodes::Pace;
 
 use super::launch;
 use super::run::positive;
+use crate::carrier::CarrierArgs;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::launch_choice::{LaunchChoice, assignment};
 use crate::task::composed::{ComposedSystem, PlannedBy};
 use crate::task::progress::ProgressView;
-use crate::task::remote::ZenohArgs;
 use crate::task::{goal, report};
 
 #[derive(Args)]
@@ -31,7 +31,7 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "FACTOR", value_parser = positive, default_value = "1")]
     pace: f64,
     #[command(flatten)]
-    zenoh: ZenohArgs,
+    carrier: CarrierArgs,
     /// Where folders with the lines of nodes are made whose output is `log`.
     #[arg(long, value_name = "FOLDER", default_value = "runs")]
     runs: PathBuf,
@@ -40,7 +40,7 @@ pub(crate) struct UpArgs {
 pub(crate) fn run(args: &UpArgs) -> Result<Exit> {
     let description = LaunchChoice::new(&args.file, &args.arguments).expand()?;
     if args.processes {
-        return launch::processes(&description, &args.zenoh, &args.runs);
+        return launch::processes(&description, &args.carrier, &args.runs);
     }
     interrupt::install()?;
     let pace = Pace::Factor(args.pace);

@@ -13,11 +13,12 @@ use sinew_nodes::launch::{LaunchDescription, Output};
 use super::episode::Episode;
 use super::judge::{Judge, Sights};
 use super::suite::EvalTask;
+use crate::carrier::CarrierArgs;
 use crate::launch_choice::{LaunchChoice, world_file};
 use crate::process::ProcessGroup;
 use crate::process::router::Router;
 use crate::task::goal;
-use crate::task::remote::{RemoteSystem, ZenohArgs};
+use crate::task::remote::RemoteSystem;
 
 /// Processes load policies and world within this wall time.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -35,9 +36,9 @@ pub(crate) fn run(choice: &LaunchChoice, seed: u64, task: &EvalTask) -> Result<E
     let world = World::load(world_file(&description)?)?;
 
     let (_router, endpoint) = Router::at_free_port()?;
-    let zenoh = ZenohArgs { router: endpoint, domain: 0 };
-    let mut group = ProcessGroup::new(zenoh.clone(), PathBuf::new());
-    let system = RemoteSystem::join(&zenoh, &namespace)?;
+    let carrier = CarrierArgs::zenoh(endpoint);
+    let mut group = ProcessGroup::new(carrier.clone(), PathBuf::new());
+    let system = RemoteSystem::join(&carrier, &namespace)?;
     let ticks = system.node().subscription(&names::ROBOT_TICK)?;
     let detections = system.node().subscription(&names::DETECTIONS)?;
     let safety = system.node().subscription(&names::SAFETY_STATE)?;

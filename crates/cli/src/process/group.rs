@@ -7,8 +7,8 @@ use sinew_nodes::arguments::NodeArguments;
 use sinew_nodes::launch::{LaunchDescription, NodeLaunch};
 
 use super::child::ChildProcess;
+use crate::carrier::CarrierArgs;
 use crate::memory;
-use crate::task::remote::ZenohArgs;
 
 /// Who was asked to end and has not after this time is killed.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -16,16 +16,16 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// Processes that belong together: when one ends, or this value is dropped, all are ended.
 pub(crate) struct ProcessGroup {
-    zenoh: ZenohArgs,
+    carrier: CarrierArgs,
     logs: PathBuf,
     children: Vec<ChildProcess>,
 }
 
 impl ProcessGroup {
     /// `runs`: where a folder for the lines of processes is made whose output is `log`.
-    pub(crate) fn new(zenoh: ZenohArgs, runs: PathBuf) -> Self {
+    pub(crate) fn new(carrier: CarrierArgs, runs: PathBuf) -> Self {
         let logs = runs.join(format!("launch-{}", std::process::id()));
-        Self { zenoh, logs, children: Vec::new() }
+        Self { carrier, logs, children: Vec::new() }
     }
 
     /// Starts everything that a launch file names.
@@ -50,8 +50,7 @@ impl ProcessGroup {
         let mut command = Command::new(program);
         command
             .args(&node.args)
-            .args(["--router", &self.zenoh.router])
-            .args(["--domain", &self.zenoh.domain.to_string()])
+            .args(self.carrier.words())
             .args(NodeArguments::from(node).to_words())
             .envs(node.environment.iter().cloned());
         self.children.push(ChildProcess::start(&node.name, command, node.output, &self.logs)?);

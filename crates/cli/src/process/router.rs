@@ -4,18 +4,20 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use sinew_bus::ZenohRouter;
 
+use crate::carrier::{Carrier, CarrierArgs};
+
 /// A router in this process, so that nodes find each other.
 pub(crate) struct Router {
     _router: ZenohRouter,
 }
 
 impl Router {
-    /// Opens one at an endpoint such as `tcp/localhost:7447`, unless one answers there already.
-    pub(crate) fn unless_there(endpoint: &str) -> Result<Option<Self>> {
-        if answers(endpoint)? {
+    /// Opens one where nodes are to meet over zenoh, unless one answers there already.
+    pub(crate) fn unless_there(carrier: &CarrierArgs) -> Result<Option<Self>> {
+        if carrier.carrier != Carrier::Zenoh || answers(&carrier.router)? {
             return Ok(None);
         }
-        Ok(Some(Self { _router: ZenohRouter::open(endpoint)? }))
+        Ok(Some(Self { _router: ZenohRouter::open(&carrier.router)? }))
     }
 
     /// Opens one at a port that is free, and gives its endpoint.

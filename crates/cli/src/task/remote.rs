@@ -1,11 +1,10 @@
-//! A task in a system that runs elsewhere, over zenoh.
+//! A task in a system that runs elsewhere.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
-use sinew_bus::{Bus, BusNode, Subscription, ZenohConfig, ZenohMode, names};
+use sinew_bus::{Bus, BusNode, Subscription, names};
 use sinew_log::Picture;
 use sinew_msgs::sinew_msgs::ExecuteTaskGoal;
 use sinew_msgs::sinew_msgs::RobotTick;
@@ -14,45 +13,9 @@ use sinew_nodes::{Node, NodeError, Progress, TaskClient, TaskEvent, TaskMonitor,
 use sinew_types::Time;
 
 use super::{TaskEnd, Watch};
+use crate::carrier::CarrierArgs;
 use crate::interrupt;
 use crate::recorder::{Recorder, SharedLog};
-
-/// Where processes meet.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct ZenohArgs {
-    /// The zenoh endpoint at which nodes find each other.
-    #[arg(long = "router", env = "SINEW_ROUTER", default_value = DEFAULT_ROUTER)]
-    pub(crate) router: String,
-    /// The ROS domain.
-    #[arg(long, env = "ROS_DOMAIN_ID", default_value_t = 0)]
-    pub(crate) domain: usize,
-}
-
-/// That of rmw_zenoh.
-pub(crate) const DEFAULT_ROUTER: &str = "tcp/localhost:7447";
-
-impl ZenohArgs {
-    /// The bus of a node: a peer, which keeps trying.
-    pub(crate) fn peer(&self) -> Result<Bus> {
-        let config = ZenohConfig {
-            connect: vec![self.router.clone()],
-            domain_id: self.domain,
-            ..ZenohConfig::default()
-        };
-        Ok(Bus::zenoh(config)?)
-    }
-
-    /// The bus of a visitor, for which the router must be there.
-    pub(crate) fn client(&self) -> Result<Bus> {
-        let config = ZenohConfig {
-            mode: ZenohMode::Client,
-            connect: vec![self.router.clone()],
-            domain_id: self.domain,
-            ..ZenohConfig::default()
-        };
-        Bus::zenoh(config).with_context(|| format!("nothing answers at {}", self.router))
-    }
-}
 
 /// How long a running system is looked for.
 const FOUND_WITHIN: Duration = Duration::from_secs(20);
@@ -67,8 +30,8 @@ pub(crate) struct RemoteSystem {
 
 impl RemoteSystem {
     /// Joins it.
-    pub(crate) fn join(zenoh: &ZenohArgs, namespace: &str) -> Result<Self> {
-        let bus = zenoh.client()?;
+    pub(crate) fn join(carrier: &CarrierArgs, namespace: &str) -> Result<Self> {
+        let bus = carrier.client()?;
         let node = bus.node(&format!("cli_{}", std::process::id()), namespace)?;
         let clock = node.subscription(&names::ROBOT_TICK)?;
         Ok(Self { bus, node, namespace: namespace.into(), clock })

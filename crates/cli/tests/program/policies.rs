@@ -11,7 +11,9 @@ fn a_policy_is_checked_for_a_robot_and_says_what_it_sees() {
     let output = sinew(folder.path(), &["policy", "check", &reach]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let said = text(&output);
-    for part in ["ok:", "tool_position_error", "rad, rotation vector", "arm_pan_joint"] {
+    for part in
+        ["ok:", "tool_position_error", "rad, rotation vector", "arm_pan_joint", " on CPUExecutionProvider"]
+    {
         assert!(said.contains(part), "expected `{part}` in: {said}");
     }
     let balancer = root().join("urdf/balancer.robot.yaml").display().to_string();
@@ -99,4 +101,31 @@ fn a_policy_runs_alone_and_refuses_what_makes_no_sense() {
         assert_eq!(output.status.code(), Some(2), "{more:?}: {}", text(&output));
         assert!(text(&output).contains(says), "{more:?}: {}", text(&output));
     }
+}
+
+#[test]
+fn an_export_of_lerobot_says_what_it_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let export = |more: &[&str]| {
+        sinew(folder.path(), &[&["policy", "export-lerobot"], more].concat())
+    };
+    let output = export(&["."]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).contains("holds no config.json"), "{}", text(&output));
+
+    let config = folder.path().join("config.json");
+    std::fs::write(&config, r#"{"type": "diffusion"}"#).unwrap();
+    let output = export(&["."]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("type diffusion; allowed: act"), "{}", text(&output));
+
+    std::fs::write(&config, r#"{"type": "act"}"#).unwrap();
+    let output = export(&[".", "--python", "no-such-python"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("cannot start no-such-python"), "{}", text(&output));
+    assert!(!folder.path().join("act.onnx").exists());
+
+    let output = export(&["--print"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output).contains("ACTPolicy.from_pretrained"), "{}", text(&output));
 }

@@ -1,5 +1,6 @@
 mod graph;
 mod io;
+mod placement;
 mod raw;
 mod runtime;
 
@@ -15,6 +16,7 @@ use crate::{PolicyError, PolicyManifest};
 use io::{Expected, InputTensor, OutputTensor};
 
 pub(crate) use graph::Graph;
+pub use placement::NodePlacement;
 pub use raw::RawRun;
 pub use runtime::{RunOn, library_path};
 
@@ -36,6 +38,7 @@ pub(crate) struct Network {
     /// The same, and what errors call the outputs, for errors that are made without allocating.
     id: Arc<str>,
     names: Vec<Arc<str>>,
+    placements: Vec<NodePlacement>,
 }
 
 /// What is remembered from run to run.
@@ -68,6 +71,8 @@ impl Network {
         let environment = runtime::environment()?;
         let session = runtime::session(environment, run_on, &bytes, folder)
             .map_err(|error| error.of_policy(&policy))?;
+        let placements = placement::placements(&session)
+            .map_err(|source| fail("ask which provider runs each node", source))?;
 
         let graph: Vec<_> = session.inputs().iter().collect();
         let named: Vec<_> = manifest.inputs.iter().map(InputSpec::name).collect();
@@ -153,10 +158,26 @@ impl Network {
         let names = outputs.iter().map(|output| format!("output `{}`", output.name()).into());
         let names = names.collect();
         let id = policy.as_str().into();
-        let mut network =
-            Self { session, values, inputs, options, outputs, states, counters, policy, id, names };
+        let mut network = Self {
+            session,
+            values,
+            inputs,
+            options,
+            outputs,
+            states,
+            counters,
+            policy,
+            id,
+            names,
+            placements,
+        };
         network.reset();
         Ok(network)
+    }
+
+    /// What runs each node.
+    pub(crate) fn placements(&self) -> &[NodePlacement] {
+        &self.placements
     }
 
     /// Starts anew: states and counters are at their start.

@@ -7,6 +7,7 @@ use ort::environment::Environment;
 use ort::ep::{self, ExecutionProvider};
 use ort::session::Session;
 
+use super::placement;
 use crate::PolicyError;
 use crate::manifest::Provider;
 
@@ -121,6 +122,8 @@ pub(super) fn session(
         .with_intra_op_spinning(false)
         .map_err(ort::Error::from)?
         .with_inter_op_spinning(false)
+        .map_err(ort::Error::from)?
+        .with_config_entry(placement::RECORD, "1")
         .map_err(ort::Error::from)?;
     let registered = match provider {
         Provider::Cpu => Ok(()),

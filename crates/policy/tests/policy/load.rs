@@ -1,7 +1,7 @@
 //! What is refused at load, and that each refusal names what is wrong and what is allowed.
 
 use crate::common::{MANIFEST, Net, layout, write};
-use sinew_policy::{Policy, PolicyError};
+use sinew_policy::{NodePlacement, Policy, PolicyError};
 
 fn load(net: &Net, manifest: &str) -> Result<Policy, PolicyError> {
     let folder = tempfile::tempdir().unwrap();
@@ -155,4 +155,14 @@ fn a_file_that_is_no_model_is_refused() {
     std::fs::write(&path, text.replace(&text[start..start + 64], empty)).unwrap();
     let error = Policy::load(&path, &layout()).err().unwrap();
     assert!(matches!(error, PolicyError::Onnx { .. }), "{error}");
+}
+
+#[test]
+fn each_node_of_a_network_says_what_runs_it() {
+    let policy = load(&Net::default(), MANIFEST).unwrap();
+    let placements = policy.placements();
+    assert!(placements.iter().any(|node| node.operator == "MatMul"), "{placements:?}");
+    assert!(placements.iter().all(NodePlacement::is_on_cpu), "{placements:?}");
+    // What was asked for is the CPU, so that nothing fell back to it.
+    assert!(policy.fallen_back().is_empty());
 }

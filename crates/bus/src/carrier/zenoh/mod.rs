@@ -33,7 +33,7 @@ type ZenohError = Box<dyn std::error::Error + Send + Sync>;
 /// Makes a [`BusError::Carrier`] of a zenoh error.
 fn failed(action: &'static str, subject: &str) -> impl FnOnce(ZenohError) -> BusError {
     let subject = subject.to_owned();
-    move |source| BusError::Carrier { action, subject, source }
+    move |source| BusError::Carrier { carrier: "zenoh", action, subject, source }
 }
 
 /// One session.

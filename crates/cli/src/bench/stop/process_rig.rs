@@ -18,9 +18,9 @@ use super::source::{Order, SourceKind};
 use super::source_process::{SourceProcess, Victim};
 use super::subject::Subject;
 use super::{AT_SPEED, TURN_RAD_S, WATCH, WITHIN};
+use crate::carrier::CarrierArgs;
 use crate::interrupt;
 use crate::process::router::Router;
-use crate::task::remote::ZenohArgs;
 
 const NAMESPACE: &str = "/bench";
 /// The servo that is looked at: the first joint of the arm.
@@ -47,7 +47,7 @@ pub(super) struct ProcessRig {
     e_stop: ServiceClient<Trigger>,
     node: BusNode,
     waiter: Waiter,
-    zenoh: ZenohArgs,
+    carrier: CarrierArgs,
     subject: Subject,
     _router: Router,
 }
@@ -55,8 +55,8 @@ pub(super) struct ProcessRig {
 impl ProcessRig {
     pub(super) fn new(subject: Subject) -> Result<Self> {
         let (router, endpoint) = Router::at_free_port()?;
-        let zenoh = ZenohArgs { router: endpoint, domain: 0 };
-        let bus: Bus = zenoh.client()?;
+        let carrier = CarrierArgs::zenoh(endpoint);
+        let bus: Bus = carrier.client()?;
         let node = bus.node("bench", NAMESPACE)?;
         Ok(Self {
             skills: None,
@@ -69,7 +69,7 @@ impl ProcessRig {
             e_stop: node.service_client(&names::E_STOP_TRIGGER)?,
             node,
             waiter: bus.waiter(),
-            zenoh,
+            carrier,
             subject,
             _router: router,
         })
@@ -295,8 +295,9 @@ impl ProcessRig {
         let program = std::env::current_exe().context("cannot find the program's own file")?;
         let mut command = Command::new(program);
         command
-            .args(["node", "hardware", "--router", &self.zenoh.router])
-            .args(["--domain", &self.zenoh.domain.to_string(), "--ros-args"])
+            .args(["node", "hardware"])
+            .args(self.carrier.words())
+            .arg("--ros-args")
             .args(["-r", &format!("__ns:={NAMESPACE}")])
             .args(self.subject.parameters.iter().flat_map(|parameter| ["-p", parameter]))
             .stdin(Stdio::null())
@@ -313,7 +314,7 @@ impl ProcessRig {
             SourceKind::Teleop => &mut self.teleop,
         };
         if slot.is_none() {
-            let started = SourceProcess::start(kind, &self.zenoh, NAMESPACE, &self.subject)?;
+            let started = SourceProcess::start(kind, &self.carrier, NAMESPACE, &self.subject)?;
             *slot = Some(started);
         }
         slot.as_mut().context("no source")

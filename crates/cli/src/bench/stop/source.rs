@@ -20,7 +20,7 @@ use sinew_types::{
 };
 
 use super::{COMMAND_PERIOD, TURN_RAD_S, WITHIN};
-use crate::task::remote::ZenohArgs;
+use crate::carrier::CarrierArgs;
 
 /// How long a command may be followed.
 const VALID_FOR: Duration = Duration::from_millis(500);
@@ -51,7 +51,7 @@ pub(crate) struct SourceArgs {
     #[arg(value_enum)]
     kind: SourceKind,
     #[command(flatten)]
-    zenoh: ZenohArgs,
+    carrier: CarrierArgs,
     #[arg(long)]
     robot: PathBuf,
     #[arg(long)]
@@ -146,7 +146,7 @@ struct Stream {
 
 impl Stream {
     fn open(args: &SourceArgs, layout: Layout, group: GroupLayout) -> Result<Self> {
-        let bus = args.zenoh.peer()?;
+        let bus = args.carrier.peer()?;
         let node = bus.node(args.kind.name(), &args.namespace)?;
         let link = Link {
             commands: node.publisher(&names::COMMAND)?,

@@ -8,7 +8,7 @@ use sinew_types::Time;
 
 use super::source::{Order, SourceKind};
 use super::subject::Subject;
-use crate::task::remote::ZenohArgs;
+use crate::carrier::CarrierArgs;
 
 /// A process that ends, whatever it does, with this value.
 pub(super) struct Victim(Child);
@@ -68,15 +68,16 @@ pub(super) struct SourceProcess {
 impl SourceProcess {
     pub(super) fn start(
         kind: SourceKind,
-        zenoh: &ZenohArgs,
+        carrier: &CarrierArgs,
         namespace: &str,
         subject: &Subject,
     ) -> Result<Self> {
         let program = std::env::current_exe().context("cannot find the program's own file")?;
         let mut command = Command::new(program);
         command
-            .args(["bench", "source", kind.name(), "--router", &zenoh.router])
-            .args(["--domain", &zenoh.domain.to_string(), "--namespace", namespace])
+            .args(["bench", "source", kind.name()])
+            .args(carrier.words())
+            .args(["--namespace", namespace])
             .args(["--group", subject.group, "--robot"])
             .arg(&subject.robot)
             .stdin(Stdio::piped())

@@ -1,9 +1,10 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use sinew_policy::{ActionSpec, History, InputSpec, Policy, PolicyManifest};
+use sinew_policy::{ActionSpec, History, InputSpec, NodePlacement, Policy, PolicyManifest};
 
 use super::embodiment;
 use crate::exit::{Exit, refused};
@@ -27,18 +28,36 @@ pub(super) struct CheckArgs {
 struct CheckReport<'a> {
     ok: bool,
     manifest: &'a PolicyManifest,
+    /// Each node of the network and what runs it.
+    nodes: &'a [NodePlacement],
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
     let robot = args.robot.clone().unwrap_or_else(|| share().join("urdf/mobi.robot.yaml"));
     let policy = Policy::load(&args.manifest, &embodiment(&robot)?).map_err(refused)?;
     if args.json {
-        print_json(&CheckReport { ok: true, manifest: policy.manifest() })?;
+        let nodes = policy.placements();
+        print_json(&CheckReport { ok: true, manifest: policy.manifest(), nodes })?;
         return Ok(Exit::Success);
     }
     outln!("ok: {} for robot {}", args.manifest.display(), robot.display());
     out!("{}", table(&meaning(policy.manifest())));
+    out!("{}", placement(&policy));
     Ok(Exit::Success)
+}
+
+/// How many nodes each provider runs, and which fell back to the CPU.
+fn placement(policy: &Policy) -> String {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for node in policy.placements() {
+        *counts.entry(&node.provider).or_default() += 1;
+    }
+    let counts: Vec<_> = counts.iter().map(|(name, count)| format!("{count} on {name}")).collect();
+    let mut text = format!("nodes: {}\n", counts.join(", "));
+    for node in policy.fallen_back() {
+        text += &format!("  fell back to the CPU: {node}\n");
+    }
+    text
 }
 
 /// What goes in and comes out, row by row.

@@ -1,5 +1,6 @@
 mod bench;
 mod check;
+mod export_lerobot;
 mod import;
 mod replay;
 mod run;
@@ -27,6 +28,8 @@ enum PolicyCommand {
     Check(check::CheckArgs),
     /// Makes a manifest of another project's policy, and lists what a person must confirm.
     Import(import::ImportArgs),
+    /// Writes the network of a LeRobot checkpoint as ONNX, by a Python that has LeRobot.
+    ExportLerobot(export_lerobot::ExportLerobotArgs),
     /// Measures the stages of a tick beside ONNX Runtime's own call.
     Bench(bench::BenchArgs),
     /// Runs the ticks that `run --record` took down once more, and compares them bit by bit.
@@ -39,6 +42,7 @@ pub(crate) fn run(args: &PolicyArgs) -> Result<Exit> {
     match &args.command {
         PolicyCommand::Check(args) => check::run(args),
         PolicyCommand::Import(args) => import::run(args),
+        PolicyCommand::ExportLerobot(args) => export_lerobot::run(args),
         PolicyCommand::Bench(args) => bench::run(args),
         PolicyCommand::Replay(args) => replay::run(args),
         PolicyCommand::Run(args) => run::run(args),

@@ -1,0 +1,312 @@
+"""Drives a whole Sinew system from rclpy, as a user of ROS 2 would who has not read its source.
+
+usage: system.py SINEW, the program. Prints one PASS or FAIL line per check; the exit code is 1 if any failed.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from action_msgs.msg import GoalStatus
+from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Odometry
+from rclpy.action import ActionClient
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import JointState, Joy
+from sinew_msgs.action import ExecuteSkill, ExecuteTask
+from sinew_msgs.msg import SafetyState, SkillManifestArray, SkillResult
+from sinew_msgs.srv import AcquireLease
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+from tf2_msgs.msg import TFMessage
+
+from support import Spun, System, answer, check, environment, failures, wait
+
+DEFAULT = QoSProfile(depth=10)
+SENSOR = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def latched(depth):
+    return QoSProfile(depth=depth, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class Judge:
+    """What an operator sees and can do."""
+
+    def __init__(self, node):
+        self.node = node
+        self.last = {}
+        self.counts = {}
+        self.results = {}
+        self.feedback = []
+        self.listen("/mobi/safety/state", SafetyState, latched(1))
+        self.listen("/mobi/odom", Odometry, DEFAULT)
+        node.create_subscription(SkillResult, "/mobi/skill_results", self.on_result, latched(10))
+        self.skills = ActionClient(node, ExecuteSkill, "/mobi/execute_skill")
+        self.tasks = ActionClient(node, ExecuteTask, "/mobi/execute_task")
+
+    def listen(self, name, kind, qos):
+        def hear(message):
+            self.last[name] = message
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+        return self.node.create_subscription(kind, name, hear, qos)
+
+    def on_result(self, message):
+        self.results[bytes(message.goal_id)] = message
+
+    def safety(self):
+        return self.last.get("/mobi/safety/state")
+
+    def is_in(self, mode):
+        return self.safety() is not None and self.safety().mode == mode
+
+    def speed(self):
+        twist = self.last["/mobi/odom"].twist.twist
+        return abs(twist.linear.x) + abs(twist.linear.y) + abs(twist.angular.z)
+
+    def moves(self):
+        return wait(lambda: self.speed() > 0.05)
+
+    def rests(self, within=10.0):
+        return wait(lambda: self.speed() < 0.01, within)
+
+    def call(self, name):
+        client = self.node.create_client(Trigger, name)
+        try:
+            if not client.wait_for_service(timeout_sec=20):
+                raise TimeoutError(f"no service {name}")
+            return answer(client.call_async(Trigger.Request()))
+        finally:
+            self.node.destroy_client(client)
+
+    def skill(self, skill_id, arguments=None, **fields):
+        """Sends a goal; its handle."""
+        goal = ExecuteSkill.Goal(
+            skill_id=skill_id, args_json=json.dumps(arguments or {}), speed_scale=1.0, **fields
+        )
+        return answer(
+            self.skills.send_goal_async(goal, feedback_callback=lambda m: self.feedback.append(m.feedback))
+        )
+
+    def reason(self, handle):
+        """What skill_results says of a goal."""
+        found = wait(lambda: self.results.get(bytes(handle.goal_id.uuid)))
+        return found or SkillResult()
+
+    def drive(self, **fields):
+        return self.skill("drive_to", {"target": "red_cube"}, **fields)
+
+    def go_home(self):
+        """Folds the arm, which drive_to asks for."""
+        return answer(self.skill("home").get_result_async())
+
+
+def topics(judge):
+    latched_late = {
+        "/mobi/skills": SkillManifestArray,
+        "/mobi/robot_description": String,
+        "/mobi/tf_static": TFMessage,
+    }
+    for name, kind in latched_late.items():
+        judge.listen(name, kind, latched(1))
+    judge.listen("/mobi/joint_states", JointState, DEFAULT)
+    judge.listen("/mobi/tf", TFMessage, QoSProfile(depth=100))
+    judge.listen("/diagnostics", DiagnosticArray, DEFAULT)
+    for name in [*latched_late, "/mobi/joint_states", "/mobi/tf", "/diagnostics", "/mobi/odom"]:
+        check(f"topic {name}", wait(lambda n=name: judge.counts.get(n)), "nothing was heard")
+    skills = {skill.id for skill in judge.last["/mobi/skills"].skills}
+    check("skills: latched for late joiners", {"drive_to", "pick", "place"} <= skills, skills)
+    joints = judge.last["/mobi/joint_states"]
+    check("joint_states: names and positions", 0 < len(joints.name) == len(joints.position), joints)
+    check("robot_description: a URDF", "<robot" in judge.last["/mobi/robot_description"].data[:200])
+    before = judge.counts["/mobi/joint_states"]
+    time.sleep(1.0)
+    rate = judge.counts["/mobi/joint_states"] - before
+    check("joint_states: at rate", rate >= 20, f"{rate} in a second")
+
+
+def skills(judge):
+    handle = judge.skill("fly")
+    check("execute_skill: an unknown skill is rejected", not handle.accepted)
+    reason = judge.reason(handle)
+    check("execute_skill: skill_results says why", not reason.accepted and "fly" in reason.error_msg, reason)
+    handle = judge.skill("wait", {"duration_s": -1.0})
+    reason = judge.reason(handle)
+    told = not handle.accepted and "duration_s" in reason.error_msg
+    check("execute_skill: a wrong argument is rejected and named", told, reason.error_msg)
+
+    result = judge.go_home()
+    check("execute_skill: home succeeds", result.status == GoalStatus.STATUS_SUCCEEDED, result)
+    check("execute_skill: the result is measured", result.result.postcondition_met, result.result)
+
+    judge.feedback.clear()
+    handle = judge.drive()
+    check("execute_skill: accepted", handle.accepted)
+    check("execute_skill: feedback comes", wait(lambda: judge.feedback), "none")
+    check("execute_skill: the robot moves", judge.moves())
+    reply = answer(handle.cancel_goal_async())
+    check("execute_skill: cancel is accepted", reply.return_code == 0 and reply.goals_canceling, reply)
+    result = answer(handle.get_result_async())
+    check("execute_skill: cancelled", result.status == GoalStatus.STATUS_CANCELED, result)
+    check("execute_skill: at rest when the result comes", judge.rests(1.0), f"{judge.speed()} m/s or rad/s")
+
+    first = judge.drive()
+    check("execute_skill: the robot moves again", first.accepted and judge.moves())
+    busy = judge.drive()
+    check("execute_skill: a second goal is rejected while it is busy", not busy.accepted)
+    second = judge.skill("drive_to", {"target": "bin"}, on_busy=1)
+    check("execute_skill: it may pre-empt", second.accepted, judge.reason(second))
+    result = answer(first.get_result_async())
+    check("execute_skill: the first one is aborted", result.status == GoalStatus.STATUS_ABORTED, result)
+    result = answer(second.get_result_async())
+    check("execute_skill: the second one succeeds", result.status == GoalStatus.STATUS_SUCCEEDED, result)
+
+
+def killed_clients(judge):
+    def victim():
+        script = Path(__file__).with_name("victim.py")
+        words = [sys.executable, str(script), "drive_to", '{"target": "red_cube"}']
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment())
+        said = process.stdout.readline().strip()
+        check("killed client: its goal is accepted", said == "accepted", said)
+        return process
+
+    def end_of(known):
+        return wait(lambda: set(judge.results) - known)
+
+    for moment in ["after accept", "in mid-motion", "between end and get_result"]:
+        judge.go_home()
+        # Away from the goal of the one before.
+        answer(judge.skill("drive_to", {"target": "bin"}).get_result_async())
+        known = set(judge.results)
+        process = victim()
+        if moment != "after accept":
+            check(f"killed client {moment}: the robot moves", judge.moves())
+        if moment == "between end and get_result":
+            end_of(known)
+        process.kill()
+        process.wait()
+        new = end_of(known)
+        outcome = [judge.results[goal] for goal in new or []]
+        ended = outcome and outcome[0].correlation_id == "victim" and outcome[0].error_code == 0
+        check(f"killed client {moment}: its goal ends, and skill_results tells", ended, outcome)
+        check(f"killed client {moment}: the robot rests", judge.rests(), judge.speed())
+        check(f"killed client {moment}: nothing is latched", judge.is_in(SafetyState.MODE_READY), judge.safety())
+
+
+def teleop(judge):
+    joy = judge.node.create_publisher(Joy, "/mobi/joy", DEFAULT)
+    check("joy: teleop listens", wait(lambda: joy.get_subscription_count() > 0))
+
+    def say(held, forward=0.0, seconds=0.5):
+        """The xbox mapping: button 4 is the dead-man, axis 1 drives."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            message = Joy(axes=[0.0] * 8, buttons=[0] * 11)
+            message.header.stamp = judge.node.get_clock().now().to_msg()
+            message.axes[1] = forward
+            message.axes[2] = message.axes[5] = 1.0
+            message.buttons[4] = int(held)
+            joy.publish(message)
+            time.sleep(0.02)
+
+    def owner():
+        groups = {group.group: group for group in judge.safety().owners}
+        return groups["base"]
+
+    judge.go_home()
+    answer(judge.skill("drive_to", {"target": "bin"}).get_result_async())
+    say(held=False)
+    goal = judge.drive()
+    check("joy: a skill drives", goal.accepted and judge.moves())
+    say(held=True, seconds=1.0)
+    check("joy: takes the base over", owner().source == AcquireLease.Request.SOURCE_TELEOP, owner())
+    say(held=True, forward=-0.5, seconds=1.0)
+    back = judge.last["/mobi/odom"].twist.twist.linear.x
+    check("joy: drives it", abs(back) > 0.02, back)
+    # The peer falls silent with the button held: a loss.
+    check("joy: silence stops the robot", judge.rests(2.0), judge.speed())
+    time.sleep(6.0)
+    result = answer(goal.get_result_async())
+    ended = result.status == GoalStatus.STATUS_ABORTED and result.result.interventions >= 1
+    check("joy: the skill is aborted, and counts the intervention", ended, result)
+    busy = judge.drive()
+    check("joy: nothing resumes by itself", owner().needs_resume and owner().source == 0, owner())
+    if busy.accepted:
+        answer(busy.get_result_async())
+    say(held=False)
+    check("joy: an operator resumes", judge.call("/mobi/safety/resume").success)
+    check("joy: then skills drive again", wait(lambda: not owner().needs_resume), owner())
+
+
+def tasks(judge):
+    handle = answer(judge.tasks.send_goal_async(ExecuteTask.Goal(instruction="dance on the moon")))
+    result = answer(handle.get_result_async()) if handle.accepted else None
+    refused = result and result.status == GoalStatus.STATUS_ABORTED and result.result.error_code // 100 == 1
+    check("execute_task: words that mean nothing are refused with a reason", refused and result.result.error_msg, result)
+
+    heard = []
+    goal = ExecuteTask.Goal(instruction="put the red cube in the bin")
+    sent = judge.tasks.send_goal_async(goal, feedback_callback=lambda m: heard.append(m.feedback))
+    handle = answer(sent)
+    check("execute_task: the robot moves", handle.accepted and judge.moves())
+    answer(handle.cancel_goal_async())
+    result = answer(handle.get_result_async())
+    check("execute_task: cancelled", result.status == GoalStatus.STATUS_CANCELED, result)
+    check("execute_task: at rest", judge.rests(2.0), judge.speed())
+
+    handle = answer(judge.tasks.send_goal_async(goal, feedback_callback=lambda m: heard.append(m.feedback)))
+    result = answer(handle.get_result_async(), within=180.0)
+    done = result.status == GoalStatus.STATUS_SUCCEEDED and result.result.goal_met
+    check("execute_task: the red cube is measured in the bin", done, result)
+    check("execute_task: feedback tells the steps", {f.skill_id for f in heard} >= {"pick", "place"}, len(heard))
+    check("execute_task: every step has an outcome", len(result.result.steps) >= 4, result.result.steps)
+
+
+def dead_skills(judge, system):
+    judge.go_home()
+    handle = judge.skill("drive_to", {"target": "red_cube"})
+    check("dead skills process: the robot moves", handle.accepted and judge.moves())
+    system.kill("skills")
+    stopped = wait(lambda: judge.is_in(SafetyState.MODE_PROTECTIVE_STOP), 5.0)
+    check("dead skills process: protective stop", stopped, judge.safety())
+    check("dead skills process: the robot rests", judge.rests(3.0), judge.speed())
+
+
+def e_stop(judge):
+    check("e-stop: is taken", judge.call("/mobi/hardware/e_stop_trigger").success)
+    check("e-stop: ESTOP", wait(lambda: judge.is_in(SafetyState.MODE_ESTOP), 5.0), judge.safety())
+    check("e-stop: reset leads to DISARMED", judge.call("/mobi/hardware/e_stop_reset").success)
+    check("e-stop: DISARMED", wait(lambda: judge.is_in(SafetyState.MODE_DISARMED), 5.0), judge.safety())
+    check("e-stop: armed by an operator", judge.call("/mobi/safety/arm").success)
+    check("e-stop: READY", wait(lambda: judge.is_in(SafetyState.MODE_READY), 5.0), judge.safety())
+
+
+def main(program):
+    with System(program) as system, Spun("judge") as node:
+        judge = Judge(node)
+        system.start_all()
+        try:
+            ready = wait(lambda: judge.is_in(SafetyState.MODE_READY))
+            check("the robot gets READY", ready, judge.safety())
+            for client in (judge.skills, judge.tasks):
+                check("an action server is found", client.wait_for_server(timeout_sec=30))
+            topics(judge)
+            skills(judge)
+            killed_clients(judge)
+            teleop(judge)
+            tasks(judge)
+            e_stop(judge)
+            dead_skills(judge, system)
+            check("every other process lives", not system.ended(), system.ended())
+        except TimeoutError as error:
+            check("an answer to each request", False, error)
+    print(f"{len(failures)} failed", flush=True)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
