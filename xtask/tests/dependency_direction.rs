@@ -54,6 +54,12 @@ const RULES: &[Rule] = &[
         may_use: &["sinew-types", "sinew-robot", "sinew-hardware"],
         never_reaches: CORE,
     },
+    // Speaks to a robot over the bus, as its device.
+    Rule {
+        name: "sinew-driver-ros2-control",
+        may_use: &["sinew-types", "sinew-robot", "sinew-hardware", "sinew-msgs", "sinew-bus"],
+        never_reaches: NO_INFERENCE_NO_SIMULATION,
+    },
     // A policy can serve as the hardware's fallback controller, hence its trait.
     Rule {
         name: "sinew-policy",
@@ -109,6 +115,7 @@ const RULES: &[Rule] = &[
             "sinew-driver-mock",
             "sinew-driver-sim",
             "sinew-driver-servo",
+            "sinew-driver-ros2-control",
             "sinew-policy",
             "sinew-skills",
             "sinew-planner",
@@ -130,6 +137,7 @@ const RULES: &[Rule] = &[
             "sinew-driver-mock",
             "sinew-driver-sim",
             "sinew-driver-servo",
+            "sinew-driver-ros2-control",
             "sinew-policy",
             "sinew-skills",
             "sinew-planner",

@@ -64,7 +64,8 @@ impl HardwareNode {
     pub fn new(bus: &Bus, arguments: &NodeArguments) -> Result<Self, NodeError> {
         let parameters = HardwareParameters::of(arguments)?;
         let failed = |error: &dyn std::fmt::Display| NodeError::new(&arguments.name, error);
-        let prepared = Prepared::new(&parameters).map_err(|e| failed(&e))?;
+        let node = crate::bus_node(bus, arguments)?;
+        let prepared = Prepared::new(&parameters, bus, &node).map_err(|e| failed(&e))?;
         let (robot, layout) = (&prepared.robot, prepared.layout.clone());
         let rate = robot.control_rate_hz();
         if !rate.is_multiple_of(TICK_RATE_HZ) {
@@ -72,7 +73,6 @@ impl HardwareNode {
                 "control_rate_hz: {rate}; allowed: multiples of {TICK_RATE_HZ}"
             )));
         }
-        let node = crate::bus_node(bus, arguments)?;
         let seed = parameters.seed.unwrap_or(0);
         let world = prepared.world.clone().map(|world| WorldPorts::new(&node, world, seed));
         let simulated = parameters.is_simulated();

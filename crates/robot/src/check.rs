@@ -1,6 +1,7 @@
 //! Checks a robot YAML against the body that it describes.
 
 mod monitor;
+mod ros2_control;
 mod servo;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ pub(crate) fn config(path: &Path, config: &RobotConfig, tree: &Tree) -> Result<(
     check.base()?;
     check.fallback()?;
     check.servo()?;
+    check.ros2_control()?;
     check.sensors()?;
     check.monitor()
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::monitor_config::MonitorConfig;
+use crate::ros2_control_config::Ros2ControlConfig;
 use crate::servo_config::ServoConfig;
 
 /// A whole robot YAML file.
@@ -50,6 +51,9 @@ pub struct RobotConfig {
     /// The servos that move the joints, where the robot is built of servos on one bus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub servo: Option<ServoConfig>,
+    /// The controllers that move the groups, where the robot already runs ros2_control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ros2_control: Option<Ros2ControlConfig>,
     /// Workspace, self-collision, tracking, temperature, clamp rate.
     #[serde(default)]
     pub monitor: MonitorConfig,

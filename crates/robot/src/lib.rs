@@ -42,6 +42,7 @@ mod mjcf;
 mod mjcf_orientation;
 mod model;
 pub mod monitor_config;
+mod ros2_control_config;
 mod servo_config;
 mod tree;
 mod urdf;
@@ -64,5 +65,6 @@ pub use monitor_config::{
     BoxConfig, CapsuleConfig, ClampRateConfig, MonitorConfig, SelfCollisionConfig,
     TemperatureConfig, TrackingConfig, WorkspaceConfig,
 };
+pub use ros2_control_config::{Ros2ControlConfig, Ros2ControllerConfig, Ros2ControllerKind};
 pub use servo_config::{ServoConfig, ServoJointConfig, ServoModel, ServoProtocol};
 pub use tree::{Joint, JointKind, JointLimits, Link, Mimic};

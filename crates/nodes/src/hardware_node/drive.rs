@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use sinew_bus::{Bus, BusNode, names};
 use sinew_driver_mock::MockDriver;
+use sinew_driver_ros2_control::Ros2ControlDriver;
 use sinew_driver_servo::ServoDriver;
 use sinew_driver_sim::{SimDriver, SimWorld, World};
 use sinew_hardware::{
@@ -33,8 +35,13 @@ pub(super) enum Drive {
 }
 
 impl Prepared {
-    /// Makes and configures the driver that the parameters ask for.
-    pub(super) fn new(parameters: &HardwareParameters) -> Result<Self, Box<dyn std::error::Error>> {
+    /// Makes and configures the driver that the parameters ask for; one whose device is on the bus finds it there, as a
+    /// node beside the hardware's own.
+    pub(super) fn new(
+        parameters: &HardwareParameters,
+        bus: &Bus,
+        own: &BusNode,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let (robot, driver, world): (_, Box<dyn HardwareInterface>, _) =
             match parameters.driver_choice()? {
                 DriverChoice::Sim { world, seed } => {
@@ -55,6 +62,14 @@ impl Prepared {
                 DriverChoice::Servo { robot } => {
                     let robot = RobotModel::load(robot)?;
                     let driver = ServoDriver::from_robot(&robot)?;
+                    (robot, Box::new(driver), None)
+                }
+                DriverChoice::Ros2Control { robot } => {
+                    let robot = RobotModel::load(robot)?;
+                    // Where ros2_control is unless told otherwise.
+                    let node = bus.node(&format!("{}_ros2_control", robot.name()), "/")?;
+                    check_topics(&robot, &node, own)?;
+                    let driver = Ros2ControlDriver::new(&robot, node)?;
                     (robot, Box::new(driver), None)
                 }
             };
@@ -78,6 +93,34 @@ impl Prepared {
         };
         Ok((drive, self.handle))
     }
+}
+
+/// Refuses a robot whose topics are those that the hardware node publishes itself: its state would look fresh for ever,
+/// being its own echo.
+fn check_topics(
+    robot: &RobotModel,
+    node: &BusNode,
+    own: &BusNode,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let Some(config) = &robot.config().ros2_control else { return Ok(()) };
+    let topics = [
+        ("joint_states", Some(&config.joint_states), names::JOINT_STATES.name),
+        ("odom", config.odom.as_ref(), names::ODOM.name),
+        ("imu", config.imu.as_ref(), names::IMU.name),
+    ];
+    for (field, topic, published) in topics {
+        let Some(topic) = topic else { continue };
+        let (topic, published) = (node.resolve(topic)?, own.resolve(&published)?);
+        if topic == published {
+            let (own, path) = (own.name(), robot.path().display());
+            return Err(format!(
+                "{path}: ros2_control.{field}: `{topic}`, which node `{own}` publishes itself; allowed: \
+                 another topic, or a namespace for the node"
+            )
+            .into());
+        }
+    }
+    Ok(())
 }
 
 impl Drive {

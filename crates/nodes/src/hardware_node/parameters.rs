@@ -47,6 +47,8 @@ pub enum DriverParameter {
     Mock,
     /// Servos on a bus, as the robot file's `servo` section says, in real time.
     Servo,
+    /// A robot that runs ros2_control, as the robot file's `ros2_control` section says, in real time.
+    Ros2Control,
 }
 
 /// How simulated time passes.
@@ -65,6 +67,7 @@ pub(super) enum DriverChoice<'a> {
     Sim { world: &'a PathBuf, seed: Option<u64> },
     Mock { robot: &'a PathBuf },
     Servo { robot: &'a PathBuf },
+    Ros2Control { robot: &'a PathBuf },
 }
 
 impl HardwareParameters {
@@ -89,7 +92,7 @@ impl HardwareParameters {
                     robot.display()
                 )),
             },
-            DriverParameter::Mock | DriverParameter::Servo => {
+            DriverParameter::Mock | DriverParameter::Servo | DriverParameter::Ros2Control => {
                 let of_no_use = [
                     ("world", self.world.is_some()),
                     ("seed", self.seed.is_some()),
@@ -101,6 +104,9 @@ impl HardwareParameters {
                 }
                 match (self.driver, &self.robot) {
                     (DriverParameter::Servo, Some(robot)) => Ok(DriverChoice::Servo { robot }),
+                    (DriverParameter::Ros2Control, Some(robot)) => {
+                        Ok(DriverChoice::Ros2Control { robot })
+                    }
                     (_, Some(robot)) => Ok(DriverChoice::Mock { robot }),
                     (_, None) => {
                         Err("robot: missing; allowed: a robot file, which this driver needs".into())
