@@ -151,9 +151,7 @@ impl HardwareInterface for Ros2ControlDriver {
             let what = "the topic of joint states";
             return Err(DriverError::Timeout { driver: NAME, what, timeout: SILENCE });
         }
-        if self.is_active && measured.power == Power::Lost {
-            return Err(DriverError::Disconnected { driver: NAME });
-        }
+        // Whether the controllers are ours is a matter of `write`: a robot that is measured can be reset.
         Ok(())
     }
 

@@ -15,8 +15,8 @@
 //!   whatever the control loop does; again and again while the controller manager cannot be reached. Nothing is handed
 //!   back then: what was active before might move.
 //! - **A robot that falls silent**, a controller manager that does not answer, or a controller that somebody else
-//!   deactivates, is [`sinew_hardware::DriverError::Disconnected`] until the next activation, and stopped as above. The
-//!   gate finds old state by its stamp long before.
+//!   deactivates, is stopped as above, and a write is [`sinew_hardware::DriverError::Disconnected`] until the next
+//!   activation. The gate finds old state by its stamp long before.
 //! - **A driver that dies** leaves controllers with what they were told last: a trajectory ends at its point, a
 //!   differential drive stops by its own `cmd_vel_timeout`, but a forward command controller has no time-out, which matters
 //!   where it takes velocities or efforts.

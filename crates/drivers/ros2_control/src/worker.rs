@@ -31,6 +31,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// Time between two attempts to tell a stop.
 const RETRY_EVERY: Duration = Duration::from_millis(200);
+/// Attempts to tell a stop that are put off while a controller does not listen: for a second.
+const PUT_OFF: u32 = 5;
 /// Time that controllers have to pass on that they are to halt before they are deactivated: some leave their last
 /// command with the hardware. Five cycles of a controller manager at its usual 100 Hz.
 const HALT: Duration = Duration::from_millis(50);
@@ -70,9 +72,20 @@ struct Watch {
 /// A stop that the controller manager does not know of yet.
 struct Untold {
     call: Option<Call<SwitchControllerResponse>>,
-    /// When the call was made, or the next one is due.
+    /// When the call was made, or what comes next is due.
     at: Time,
+    /// Whether controllers were told to halt for the attempt that comes next.
+    has_halted: bool,
+    /// Attempts that were put off because a controller did not listen yet.
+    put_off: u32,
     was_reported: bool,
+}
+
+impl Untold {
+    /// To be told from `at` on.
+    fn from(at: Time) -> Self {
+        Self { call: None, at, has_halted: false, put_off: 0, was_reported: false }
+    }
 }
 
 pub(crate) struct Worker {
@@ -448,7 +461,7 @@ impl Worker {
             with_causes(&error)
         );
         if !claim.activated.is_empty() {
-            self.untold = Some(Untold { call: None, at: monotonic_now(), was_reported: false });
+            self.untold = Some(Untold::from(monotonic_now()));
         }
     }
 
@@ -481,15 +494,29 @@ impl Worker {
         self.set_power(power);
         self.halt();
         self.watch.call = None;
-        self.untold = Some(Untold { call: None, at: monotonic_now() + HALT, was_reported: false });
+        // Once more a little later, for a message that was lost.
+        self.untold = Some(Untold::from(monotonic_now() + HALT / 2));
     }
 
-    /// Tells the controller manager of a stop, until it has heard.
+    /// Tells the controller manager of a stop, until it has heard: at first that the controllers are to halt, for some
+    /// leave with the hardware what they were told last.
     fn tell_stop(&mut self) {
         let (Some(mut untold), Some(ports)) = (self.untold.take(), &self.ports) else { return };
         let now = monotonic_now();
         let failure = match &mut untold.call {
             None if now < untold.at => None,
+            None if !untold.has_halted => {
+                self.halt();
+                (untold.at, untold.has_halted) = (now + HALT, true);
+                None
+            }
+            None if !ports.manager.switch.server_available() => Some("it is away".to_owned()),
+            // A robot that has come back is found piece by piece.
+            None if untold.put_off < PUT_OFF && self.unheard().is_some() => {
+                untold.put_off += 1;
+                (untold.at, untold.has_halted) = (now + RETRY_EVERY, false);
+                None
+            }
             None => {
                 let names = manager::names(&self.plan);
                 untold.call = Some(ports.manager.ask_deactivate(&names));
@@ -507,11 +534,9 @@ impl Worker {
         if let Some(failure) = failure {
             if !untold.was_reported {
                 let names = list(manager::names(&self.plan));
-                tracing::error!("{names} cannot be deactivated yet: {failure}");
+                tracing::error!("the controller manager cannot deactivate {names} yet: {failure}");
             }
-            // Said again, for the robot may have been away when it was said first.
-            self.halt();
-            untold = Untold { call: None, at: now + RETRY_EVERY, was_reported: true };
+            untold = Untold { was_reported: true, ..Untold::from(now + RETRY_EVERY) };
         }
         self.untold = Some(untold);
     }
