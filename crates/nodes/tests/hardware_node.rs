@@ -60,6 +60,45 @@ fn a_parameter_of_no_use_to_the_driver_is_refused_by_name() {
     }
 }
 
+/// Why a robot that runs ros2_control is not started, in this namespace and with this section of its file.
+fn ros2_control_refusal(namespace: &str, section: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mobi.robot.yaml");
+    let text = std::fs::read_to_string(root().join("urdf/mobi.robot.yaml")).unwrap();
+    let urdf = format!("urdf: {}", root().join("urdf/mobi.urdf").display());
+    std::fs::write(&file, text.replacen("urdf: mobi.urdf", &urdf, 1) + section).unwrap();
+    let parameters = json!({"driver": "ros2_control", "robot": file});
+    let arguments = NodeArguments { namespace: namespace.into(), ..arguments(parameters) };
+    HardwareNode::new(&Bus::in_process(), &arguments).err().unwrap().to_string()
+}
+
+#[test]
+fn a_robot_that_runs_ros2_control_is_looked_for_on_the_nodes_bus() {
+    let section = "
+ros2_control:
+  wait_s: 0.1
+  groups:
+    arm: {controller: arm_controller, kind: joint_trajectory}
+    base: {controller: base_controller, kind: diff_drive}
+    gripper: {controller: gripper_controller, kind: forward_command}
+    head: {controller: head_controller, kind: forward_command}
+";
+    let cases = [
+        ("/mobi", "", "ros2_control: missing"),
+        ("/mobi", section, "`/controller_manager/list_controllers` has no server"),
+        // What it hears would be its own echo.
+        (
+            "/",
+            section,
+            "ros2_control.joint_states: `/joint_states`, which node `hardware` publishes",
+        ),
+    ];
+    for (namespace, section, expected) in cases {
+        let error = ros2_control_refusal(namespace, section);
+        assert!(error.contains(expected), "expected `{expected}` in: {error}");
+    }
+}
+
 fn status<'a>(array: &'a DiagnosticArray, name: &str) -> &'a DiagnosticStatus {
     let found = array.status.iter().find(|status| status.name == format!("mobi/hardware: {name}"));
     found.unwrap_or_else(|| panic!("no status of {name} in {array:#?}"))

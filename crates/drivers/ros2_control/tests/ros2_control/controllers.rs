@@ -223,7 +223,11 @@ pub(crate) fn switch(
     for name in &request.deactivate_controllers {
         match find(&all, name) {
             Some(index) if all[index].is_active() => stop.push(index),
-            Some(_) => problem = Some(format!("controller '{name}' is not active")),
+            Some(_) => {
+                problem = Some(format!(
+                    "Could not deactivate controller '{name}' since it is not active"
+                ));
+            }
             None => problem = Some(format!("no controller with name '{name}' exists")),
         }
     }
@@ -242,8 +246,10 @@ pub(crate) fn switch(
                 }
             }
             Some(index) => {
-                problem =
-                    Some(format!("controller '{name}' is {}, not inactive", all[index].state));
+                problem = Some(format!(
+                    "Could not activate controller '{name}' since it is {}",
+                    all[index].state
+                ));
             }
             None => problem = Some(format!("no controller with name '{name}' exists")),
         }
