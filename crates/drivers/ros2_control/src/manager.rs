@@ -23,6 +23,13 @@ pub(crate) struct Manager {
     pub(crate) switch: ServiceClient<SwitchController>,
 }
 
+/// What is done of a switch of which a part cannot be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    AllOrNothing,
+    AsCanBe,
+}
+
 /// What an activation changed, to be changed back.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Claim {
@@ -45,30 +52,19 @@ impl Manager {
         self.list.call(&ListControllersRequest::default())
     }
 
-    /// All of it or nothing.
     pub(crate) fn ask_switch(
         &self,
         activate: &[String],
         deactivate: &[String],
-    ) -> Call<SwitchControllerResponse> {
-        self.ask(activate, deactivate, SwitchControllerRequest::STRICT)
-    }
-
-    /// As far as they are active.
-    pub(crate) fn ask_deactivate(&self, deactivate: &[String]) -> Call<SwitchControllerResponse> {
-        self.ask(&[], deactivate, SwitchControllerRequest::BEST_EFFORT)
-    }
-
-    fn ask(
-        &self,
-        activate: &[String],
-        deactivate: &[String],
-        strictness: i32,
+        strictness: Strictness,
     ) -> Call<SwitchControllerResponse> {
         self.switch.call(&SwitchControllerRequest {
             activate_controllers: activate.to_vec(),
             deactivate_controllers: deactivate.to_vec(),
-            strictness,
+            strictness: match strictness {
+                Strictness::AllOrNothing => SwitchControllerRequest::STRICT,
+                Strictness::AsCanBe => SwitchControllerRequest::BEST_EFFORT,
+            },
             activate_asap: true,
             timeout: duration_msg(SWITCH_TIMEOUT),
         })
@@ -86,9 +82,12 @@ pub(crate) fn names(plan: &Plan) -> Vec<String> {
 
 /// Our controllers that are not active.
 pub(crate) fn not_active(plan: &Plan, listed: &[ControllerState]) -> Vec<String> {
-    let mut names = names(plan);
-    names.retain(|name| !listed.iter().any(|listed| listed.name == *name && is_active(listed)));
-    names
+    without_active(&names(plan), listed)
+}
+
+fn without_active(names: &[String], listed: &[ControllerState]) -> Vec<String> {
+    let is = |name: &&String| listed.iter().any(|one| one.name == **name && is_active(one));
+    names.iter().filter(|name| !is(name)).cloned().collect()
 }
 
 /// Checks that each controller is there, of a fitting type, ready to be activated, and of the group's joints.
@@ -171,7 +170,11 @@ fn check_joints(
 
 /// What has to be switched so that all our controllers are active: others that claim what ours need are not.
 pub(crate) fn to_claim(plan: &Plan, listed: &[ControllerState]) -> Claim {
-    let is_ours = |name: &str| plan.controllers.iter().any(|ours| ours.name == name);
+    claim_of(&names(plan), listed)
+}
+
+fn claim_of(names: &[String], listed: &[ControllerState]) -> Claim {
+    let is_ours = |name: &str| names.iter().any(|ours| ours == name);
     let ours = listed.iter().filter(|listed| is_ours(&listed.name));
     let needed: BTreeSet<&str> =
         ours.flat_map(|listed| &listed.required_command_interfaces).map(String::as_str).collect();
@@ -197,7 +200,7 @@ pub(crate) fn to_claim(plan: &Plan, listed: &[ControllerState]) -> Claim {
             None => break,
         }
     }
-    Claim { activated: not_active(plan, listed), deactivated }
+    Claim { activated: without_active(names, listed), deactivated }
 }
 
 /// What of a claim is still as it was made, and so is to be changed back: nothing if none of our controllers is active
@@ -217,4 +220,66 @@ pub(crate) fn to_hand_back(claim: &Claim, listed: &[ControllerState]) -> Claim {
         return Claim::default();
     }
     Claim { activated, deactivated: with_state(&claim.deactivated, false) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn listed(name: &str, state: &str, interfaces: &[&str]) -> ControllerState {
+        let interfaces: Vec<String> = interfaces.iter().map(|one| (*one).to_owned()).collect();
+        ControllerState {
+            name: name.to_owned(),
+            state: state.to_owned(),
+            claimed_interfaces: if state == "active" { interfaces.clone() } else { Vec::new() },
+            required_command_interfaces: interfaces,
+            ..ControllerState::default()
+        }
+    }
+
+    fn owned(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_controller_in_front_of_one_that_goes_goes_with_it() {
+        let mut pid = listed("pid", "active", &["wheel/velocity"]);
+        pid.is_chainable = true;
+        let all = [
+            listed("ours", "inactive", &["wheel/velocity"]),
+            listed("navigator", "active", &["driver/twist"]),
+            {
+                let mut driver = listed("driver", "active", &["pid/wheel/velocity"]);
+                driver.is_chainable = true;
+                driver
+            },
+            pid,
+            listed("other", "active", &["arm/position"]),
+            // A joint that is called as a controller is not in front of it.
+            listed("arm", "active", &["ours/position"]),
+        ];
+        let claim = claim_of(&owned(&["ours"]), &all);
+        assert_eq!(claim.activated, ["ours"]);
+        assert_eq!(claim.deactivated, ["pid", "driver", "navigator"]);
+    }
+
+    #[test]
+    fn what_somebody_else_has_switched_since_is_not_handed_back() {
+        let claim =
+            Claim { activated: owned(&["a", "b"]), deactivated: owned(&["theirs", "unloaded"]) };
+        let state = |a: &str, b: &str, theirs: &str| {
+            [listed("a", a, &[]), listed("b", b, &[]), listed("theirs", theirs, &[])]
+        };
+        let back = |listed: &[ControllerState]| to_hand_back(&claim, listed);
+        let untouched = back(&state("active", "active", "inactive"));
+        assert_eq!(
+            (untouched.activated, untouched.deactivated),
+            (owned(&["a", "b"]), owned(&["theirs"]))
+        );
+        let one_gone = back(&state("active", "inactive", "inactive"));
+        assert_eq!(one_gone.activated, ["a"]);
+        assert_eq!(back(&state("inactive", "inactive", "inactive")), Claim::default());
+        assert_eq!(back(&state("active", "active", "active")).deactivated, [""; 0]);
+    }
 }

@@ -17,7 +17,7 @@ use triple_buffer::{Input, Output};
 use crate::cells::{Goals, Measured, Power, Stops};
 use crate::channel::Channel;
 use crate::error::{Ros2ControlError, list, with_causes};
-use crate::manager::{self, Claim, Manager, SWITCH_TIMEOUT};
+use crate::manager::{self, Claim, Manager, SWITCH_TIMEOUT, Strictness};
 use crate::measure::Sensors;
 use crate::plan::Plan;
 
@@ -27,6 +27,8 @@ const POLL: Duration = Duration::from_millis(2);
 pub(crate) const SILENCE: Duration = Duration::from_millis(500);
 /// How long a controller manager may take to answer a question.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same for the question whether our controllers are still active: it answers none while it switches others.
+const WATCH_TIMEOUT: Duration = SWITCH_TIMEOUT;
 /// Time between two questions whether our controllers are still active.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// Time between two attempts to tell a stop.
@@ -264,6 +266,7 @@ impl Worker {
         &mut self,
         activate: &[String],
         deactivate: &[String],
+        strictness: Strictness,
     ) -> Result<(), Ros2ControlError> {
         if activate.is_empty() && deactivate.is_empty() {
             return Ok(());
@@ -271,7 +274,7 @@ impl Worker {
         let (name, call) = match &self.ports {
             Some(ports) => (
                 ports.manager.switch.name().to_owned(),
-                ports.manager.ask_switch(activate, deactivate),
+                ports.manager.ask_switch(activate, deactivate, strictness),
             ),
             None => return Err(self.not_there()),
         };
@@ -380,7 +383,8 @@ impl Worker {
         let claim = manager::to_claim(&self.plan, &listed);
         let left = std::mem::take(&mut self.claim.deactivated);
         self.claim = claim.clone();
-        let claimed = self.switch(&claim.activated, &claim.deactivated).and_then(|()| {
+        let all = Strictness::AllOrNothing;
+        let claimed = self.switch(&claim.activated, &claim.deactivated, all).and_then(|()| {
             // The topic of a controller may be found later than its manager's services.
             self.wait(ANSWER_TIMEOUT, |this| this.unheard().is_none().then_some(()));
             match self.unheard() {
@@ -394,8 +398,14 @@ impl Worker {
             self.claim.deactivated.clone_from(&left);
         }
         if let Err(error) = claimed {
-            self.hand_back();
-            self.claim.deactivated = left;
+            self.hand_back(stops);
+            let missing = left.into_iter().filter(|name| !self.claim.deactivated.contains(name));
+            let missing: Vec<String> = missing.collect();
+            self.claim.deactivated.extend(missing);
+            if matches!(error, Ros2ControlError::NoAnswer { .. } | Ros2ControlError::Call(_)) {
+                // It may still switch: that is undone after it.
+                self.untold = Some(Untold::from(monotonic_now()));
+            }
             return Err(error);
         }
         self.watch = Watch { call: None, at: monotonic_now() };
@@ -433,10 +443,11 @@ impl Worker {
     fn deactivate(&mut self) {
         match self.power() {
             Power::On(_) => {
+                let stops = self.stops_seen;
                 self.set_power(Power::Off);
                 self.halt();
                 self.pause(HALT);
-                self.hand_back();
+                self.hand_back(stops);
             }
             // What stopped it has deactivated our controllers, or will. After that nothing is activated that a person
             // has not asked for; what was active before is handed back at the end of the next activation.
@@ -446,23 +457,32 @@ impl Worker {
         self.publish();
     }
 
-    /// Makes undone what the activation changed, as far as it is still so.
-    fn hand_back(&mut self) {
+    /// Makes undone what the activation changed, as far as it is still so. After a stop that came since the `stops`-th
+    /// nothing is activated.
+    fn hand_back(&mut self, stops: u64) {
         let claim = std::mem::take(&mut self.claim);
+        if claim == Claim::default() {
+            return;
+        }
         let result = self.ask_list().and_then(|listed| {
-            let back = manager::to_hand_back(&claim, &listed);
-            self.switch(&back.deactivated, &back.activated)
+            let mut back = manager::to_hand_back(&claim, &listed);
+            if self.stops.count() != stops {
+                self.claim.deactivated = std::mem::take(&mut back.deactivated);
+            }
+            let (activate, deactivate) = (back.deactivated, back.activated);
+            match self.switch(&activate, &deactivate, Strictness::AllOrNothing) {
+                Err(refused @ Ros2ControlError::Refused { .. }) => {
+                    tracing::error!("{}; as much of it as can be is done", with_causes(&refused));
+                    self.switch(&activate, &deactivate, Strictness::AsCanBe)
+                }
+                other => other,
+            }
         });
         let Err(error) = result else { return };
-        tracing::error!(
-            "{} could not be activated again in place of {}: {}",
-            list(&claim.deactivated),
-            list(&claim.activated),
-            with_causes(&error)
-        );
-        if !claim.activated.is_empty() {
-            self.untold = Some(Untold::from(monotonic_now()));
-        }
+        let names = list(&claim.deactivated);
+        tracing::error!("{names} could not be activated again: {}", with_causes(&error));
+        self.claim.deactivated = claim.deactivated;
+        self.untold = Some(Untold::from(monotonic_now()));
     }
 
     /// Brings all controllers to rest, as far as they hear it.
@@ -519,7 +539,8 @@ impl Worker {
             }
             None => {
                 let names = manager::names(&self.plan);
-                untold.call = Some(ports.manager.ask_deactivate(&names));
+                let asked = ports.manager.ask_switch(&[], &names, Strictness::AsCanBe);
+                untold.call = Some(asked);
                 untold.at = now;
                 None
             }
@@ -565,9 +586,9 @@ impl Worker {
                     tracing::error!("the controller manager is lost: {error}");
                     self.give_up(Power::Lost);
                 }
-                None if now.since(self.watch.at) > ANSWER_TIMEOUT => {
+                None if now.since(self.watch.at) > WATCH_TIMEOUT => {
                     tracing::error!(
-                        "the controller manager is lost: no answer in {ANSWER_TIMEOUT:?}"
+                        "the controller manager is lost: no answer in {WATCH_TIMEOUT:?}"
                     );
                     self.give_up(Power::Lost);
                 }

@@ -233,6 +233,9 @@ pub(crate) fn switch(
     }
     for name in &request.activate_controllers {
         match find(&all, name) {
+            Some(_) if plant.faults.lacks == Some(name.as_str()) => {
+                problem = Some(format!("Could not activate controller '{name}'"));
+            }
             Some(index) if all[index].state == "inactive" => {
                 let needs = all[index].interfaces();
                 let is_free = |(other, one): (usize, &Controller)| {
@@ -265,6 +268,5 @@ pub(crate) fn switch(
         all[index].activate(plant);
     }
     plant.controllers = all;
-    plant.switches += 1;
     SwitchControllerResponse { ok: true, message: String::new() }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sinew_hardware::{HardwareInterface, monotonic_now};
 use sinew_types::{ActuatorCommand, BaseTwist, JointCommand};
 
-use crate::controllers::Kind;
+use crate::controllers::{Controller, Kind};
 use crate::rig::Rig;
 use crate::robots::{Robot, mobi, mobi_with, modes};
 
@@ -256,4 +256,42 @@ fn a_stop_is_told_until_the_controller_manager_has_heard() {
     assert_eq!(rig.active(), OURS);
     rig.peer.plant().faults.is_away = false;
     rig.until("our controllers to be inactive", &command, |rig| rig.active() == [THEIRS[0]]);
+}
+
+#[test]
+fn a_stop_while_controllers_are_switched_undoes_the_switch_and_activates_nothing() {
+    let mut rig = Rig::new(mobi());
+    let mut stop = rig.configure();
+    rig.peer.plant().faults.switches_late = true;
+    let (peer, driver) = (&rig.peer, &mut rig.driver);
+    let error = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while peer.plant().switch_asked == 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            stop.stop();
+            peer.plant().faults.switches_late = false;
+        });
+        driver.activate(monotonic_now()).err().unwrap().to_string()
+    });
+    expect(&error, &["stopped while the controllers were being switched"]);
+    assert_eq!(rig.active(), [THEIRS[0]]);
+    rig.activate();
+    rig.driver.deactivate();
+    assert_eq!(rig.active(), THEIRS);
+}
+
+#[test]
+fn what_cannot_be_handed_back_does_not_keep_the_rest() {
+    let mut robot = mobi();
+    let head = Controller::new("look_around", Kind::Forward, &["head_pan_joint"], "position");
+    robot.plant.controllers.push(head.active_at_boot());
+    robot.plant.boot();
+    let mut rig = Rig::new(robot);
+    rig.configure();
+    rig.activate();
+    assert_eq!(rig.active(), OURS);
+    rig.peer.plant().faults.lacks = Some("look_around");
+    rig.driver.deactivate();
+    assert_eq!(rig.active(), THEIRS);
 }

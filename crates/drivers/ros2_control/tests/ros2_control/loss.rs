@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use assert_no_alloc::assert_no_alloc;
 use sinew_bus::{Bus, ZenohConfig};
 use sinew_driver_ros2_control::Ros2ControlDriver;
 use sinew_hardware::{
@@ -162,4 +163,42 @@ fn a_robot_that_dies_in_mid_motion_is_a_fault_at_once_and_works_again_when_it_is
     assert_eq!(plant.active().len(), 4, "{:?}", plant.active());
     let moved = plant.joint("impedance_joint").position - at;
     assert!(moved.abs() < 0.01, "moved by {moved}");
+}
+
+#[test]
+fn neither_reading_nor_writing_allocates_while_a_robot_falls_silent() {
+    let mut rig = Rig::new(modes());
+    rig.configure();
+    rig.activate();
+    let command = rig.hold();
+    rig.run(Duration::from_millis(50), &command);
+    rig.peer.plant().faults.is_silent = true;
+    let (driver, state) = (&mut rig.driver, &mut rig.state);
+    let (mut reads, mut writes) = (0, 0);
+    assert_no_alloc(|| {
+        while reads < 20 || writes < 20 {
+            std::thread::sleep(PERIOD);
+            let read = driver.read(monotonic_now(), PERIOD, state);
+            let written = driver.write(monotonic_now(), PERIOD, &command);
+            reads += u32::from(matches!(read, Err(DriverError::Timeout { .. })));
+            writes += u32::from(matches!(written, Err(DriverError::Disconnected { .. })));
+        }
+    });
+    assert!(rig.state.joints.iter().all(|joint| !joint.valid));
+}
+
+/// A topic of positions alone.
+#[test]
+fn velocities_that_are_not_published_are_those_of_the_positions() {
+    let mut robot = modes();
+    robot.plant.measures_velocity = false;
+    let mut rig = Rig::new(robot);
+    rig.configure();
+    rig.activate();
+    let mut command = rig.hold();
+    let joint = rig.joint("velocity_joint");
+    command.joints[joint] = JointCommand { velocity: 0.4, ..JointCommand::UNUSED };
+    rig.until("it to turn", &command, |rig| (rig.state.joints[joint].velocity - 0.4).abs() < 0.05);
+    command.joints[joint].velocity = 0.0;
+    rig.until("it to stand", &command, |rig| rig.state.joints[joint].velocity == 0.0);
 }

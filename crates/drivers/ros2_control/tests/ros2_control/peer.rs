@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use sinew_bus::names::{ServiceName, Topic};
-use sinew_bus::{Bus, BusNode, Publisher, Qos, ServiceServer, Subscription};
+use sinew_bus::{Bus, BusNode, Publisher, Qos, Request, ServiceServer, Subscription};
 use sinew_msgs::controller_manager_msgs::ListControllersResponse;
 use sinew_msgs::controller_manager_msgs::srv::{ListControllers, SwitchController};
 use sinew_msgs::geometry_msgs::{Quaternion, TwistStamped, Vector3};
@@ -68,6 +68,8 @@ enum Inlet {
 struct Endpoints {
     list: ServiceServer<ListControllers>,
     switch: ServiceServer<SwitchController>,
+    /// Switches that were not answered yet.
+    late: Vec<Request<SwitchController>>,
     joint_states: Publisher<JointState>,
     odom: Publisher<Odometry>,
     imu: Publisher<Imu>,
@@ -101,6 +103,7 @@ impl Endpoints {
         Self {
             list: node.service_server(&ServiceName::named(service("list_controllers"))).unwrap(),
             switch: node.service_server(&ServiceName::named(service("switch_controller"))).unwrap(),
+            late: Vec::new(),
             joint_states: node.publisher(&Topic::new("joint_states", qos)).unwrap(),
             odom: node.publisher(&Topic::new("diff_drive_controller/odom", qos)).unwrap(),
             imu: node
@@ -110,14 +113,19 @@ impl Endpoints {
         }
     }
 
-    fn serve(&self, plant: &mut Plant) {
+    fn serve(&mut self, plant: &mut Plant) {
         if plant.faults.is_hung || plant.faults.only_services_hang {
             return;
         }
         while let Some(request) = self.list.take_request() {
             request.respond(ListControllersResponse { controller: list(plant) }).unwrap();
         }
-        while let Some(request) = self.switch.take_request() {
+        self.late.extend(std::iter::from_fn(|| self.switch.take_request()));
+        plant.switch_asked += self.late.len() as u64;
+        if plant.faults.switches_late {
+            return;
+        }
+        for request in self.late.drain(..) {
             let response = switch(plant, request.request());
             request.respond(response).unwrap();
         }
@@ -160,7 +168,9 @@ impl Endpoints {
             let unmeasured = plant.faults.measures_nothing;
             message.name.push(name.to_owned());
             message.position.push(if unmeasured { f64::NAN } else { position });
-            message.velocity.push(velocity);
+            if plant.measures_velocity {
+                message.velocity.push(velocity);
+            }
             // As of hardware without an effort interface.
             message.effort.push(f64::NAN);
         };
@@ -200,7 +210,7 @@ fn run(bus: &Bus, plant: &Mutex<Plant>, ends: &AtomicBool) {
         } else if endpoints.is_none() {
             endpoints = Some(Endpoints::open(bus, &plant));
         }
-        if let Some(endpoints) = &endpoints {
+        if let Some(endpoints) = &mut endpoints {
             endpoints.listen(&mut plant);
             endpoints.serve(&mut plant);
         }

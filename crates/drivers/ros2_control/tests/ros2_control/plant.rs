@@ -26,6 +26,10 @@ pub(crate) struct Faults {
     /// Cannot be seen on the bus; the robot goes on with what it was told last.
     pub(crate) is_away: bool,
     pub(crate) refuses_switch: bool,
+    /// Answers a switch only when this has ended.
+    pub(crate) switches_late: bool,
+    /// A controller that can no longer be activated.
+    pub(crate) lacks: Option<&'static str>,
 }
 
 /// What a joint was told last.
@@ -70,8 +74,10 @@ pub(crate) struct Plant {
     pub(crate) hidden: BTreeSet<String>,
     /// Set-points that came, whether a controller took them or not.
     pub(crate) set_points: u64,
-    /// Switches that were done.
-    pub(crate) switches: u64,
+    /// Switches that were asked for.
+    pub(crate) switch_asked: u64,
+    /// Whether velocities are published.
+    pub(crate) measures_velocity: bool,
 }
 
 impl Plant {
@@ -107,7 +113,8 @@ impl Plant {
             faults: Faults::default(),
             hidden: BTreeSet::new(),
             set_points: 0,
-            switches: 0,
+            switch_asked: 0,
+            measures_velocity: true,
         }
     }
 
