@@ -12,6 +12,7 @@ use sinew_types::Time;
 
 use crate::peer::Peer;
 use crate::plant::Faults;
+use crate::rig::sessions;
 use crate::robots::{Robot, mobi, modes};
 
 /// A driver and the robot that it is for. It stays the same one when the driver is made anew.
@@ -24,8 +25,12 @@ struct Controlled {
 impl Controlled {
     fn new(robot: Robot) -> Self {
         let bus = Bus::in_process();
-        let peer = Peer::spawn(bus.clone(), robot.plant);
-        Self { model: robot.model, bus, peer }
+        Self::between(bus.clone(), bus, robot)
+    }
+
+    /// The driver on one bus, the robot on another that is connected with it.
+    fn between(bus: Bus, robots: Bus, robot: Robot) -> Self {
+        Self { model: robot.model, bus, peer: Peer::spawn(robots, robot.plant) }
     }
 }
 
@@ -89,11 +94,18 @@ impl Fixture for Controlled {
 const REAL_TIME: &str = "a_measured_velocity_is_that_of_the_motion";
 const IMPEDANCE: &str = "impedance_has_stiffness_and_damping";
 
+const OF_A_MANIPULATOR: [&str; 4] =
+    [REAL_TIME, IMPEDANCE, "velocities_are_per_second", "effort_moves_a_joint_its_way"];
+
 #[test]
 fn a_mobile_manipulator_conforms() {
-    let not_tried =
-        [REAL_TIME, IMPEDANCE, "velocities_are_per_second", "effort_moves_a_joint_its_way"];
-    assert_conforms(&mut Controlled::new(mobi()), &not_tried);
+    assert_conforms(&mut Controlled::new(mobi()), &OF_A_MANIPULATOR);
+}
+
+#[test]
+fn a_mobile_manipulator_conforms_between_two_sessions() {
+    let (drivers, robots) = sessions();
+    assert_conforms(&mut Controlled::between(drivers, robots, mobi()), &OF_A_MANIPULATOR);
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! A robot that falls silent, dies, or is taken by somebody else.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use assert_no_alloc::assert_no_alloc;
-use sinew_bus::{Bus, ZenohConfig};
 use sinew_driver_ros2_control::Ros2ControlDriver;
 use sinew_hardware::{
     Accepted, Cause, ControlLoop, DriverError, GateConfig, GroupSet, HardwareInterface,
@@ -13,21 +11,8 @@ use sinew_hardware::{
 use sinew_types::{ActuatorCommand, BootId, JointCommand, Source};
 
 use crate::peer::Peer;
-use crate::rig::{PERIOD, Rig};
+use crate::rig::{PERIOD, Rig, sessions};
 use crate::robots::{Robot, mobi, modes};
-
-/// Two sessions: the driver's, and the robot's.
-fn sessions() -> (Bus, Bus) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("tcp/127.0.0.1:{}", listener.local_addr().unwrap().port());
-    drop(listener);
-    let open = |listen: &[&String], connect: &[&String]| {
-        let own = |endpoints: &[&String]| endpoints.iter().map(|one| (*one).clone()).collect();
-        Bus::zenoh(ZenohConfig { listen: own(listen), connect: own(connect), ..Default::default() })
-            .unwrap()
-    };
-    (open(&[&endpoint], &[]), open(&[], &[&endpoint]))
-}
 
 #[test]
 fn a_joint_that_is_no_longer_published_is_not_valid_while_others_are() {

@@ -1,8 +1,9 @@
 //! A driver and its robot, and a loop about them.
 
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use sinew_bus::Bus;
+use sinew_bus::{Bus, ZenohConfig};
 use sinew_driver_ros2_control::Ros2ControlDriver;
 use sinew_hardware::{DriverError, EmergencyStop, HardwareInterface, layout_of, monotonic_now};
 use sinew_robot::RobotModel;
@@ -26,16 +27,11 @@ impl Rig {
     /// Neither configured nor spoken to, on a bus in this process.
     pub(crate) fn new(robot: Robot) -> Self {
         let bus = Bus::in_process();
-        Self::across(&bus, &bus, robot)
-    }
-
-    /// The driver on one bus, the robot on another that is connected with it.
-    pub(crate) fn across(drivers: &Bus, robots: &Bus, robot: Robot) -> Self {
         let layout = layout_of(&robot.model).unwrap();
-        let node = drivers.node("driver", "/").unwrap();
+        let node = bus.node("driver", "/").unwrap();
         Self {
             driver: Ros2ControlDriver::new(&robot.model, node).unwrap(),
-            peer: Peer::spawn(robots.clone(), robot.plant),
+            peer: Peer::spawn(bus, robot.plant),
             state: RobotState::invalid(&layout),
             model: robot.model,
             layout,
@@ -119,4 +115,17 @@ impl Rig {
     pub(crate) fn active(&self) -> Vec<String> {
         self.peer.plant().active().iter().map(|name| (*name).to_owned()).collect()
     }
+}
+
+/// Two sessions: the driver's, and the robot's.
+pub(crate) fn sessions() -> (Bus, Bus) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("tcp/127.0.0.1:{}", listener.local_addr().unwrap().port());
+    drop(listener);
+    let open = |listen: &[&String], connect: &[&String]| {
+        let own = |endpoints: &[&String]| endpoints.iter().map(|one| (*one).clone()).collect();
+        Bus::zenoh(ZenohConfig { listen: own(listen), connect: own(connect), ..Default::default() })
+            .unwrap()
+    };
+    (open(&[&endpoint], &[]), open(&[], &[&endpoint]))
 }
