@@ -19,7 +19,7 @@ pub(crate) const NAME: &str = "ros2_control";
 
 /// What the IO thread may take for its answers beyond the time that a robot file lets it wait: each of its own calls has
 /// a shorter limit.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A robot that runs ros2_control, moved through its controllers.
 ///
