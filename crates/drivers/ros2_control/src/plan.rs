@@ -170,7 +170,7 @@ impl Plan {
         name.rfind('/').map_or("", |end| &name[..=end])
     }
 
-    /// A topic of a controller.
+    /// The topic of a controller's set-points. Names here are the robot's, which is why `sinew_bus::names` has none of them.
     pub(crate) fn controller_topic(&self, controller: &ControllerPlan) -> String {
         let ending = match controller.takes {
             Takes::Values(_) => "commands",

@@ -233,7 +233,8 @@ impl Worker {
                 continue;
             }
             *is_new = false;
-            channel.due = (channel.due + controller.period).max(now);
+            // One that is late is not made up for by two at once.
+            channel.due = (channel.due + controller.period).max(now + controller.period / 2);
             if let Err(error) = channel.follow(controller, &goals.command) {
                 failed = Some((controller.name.clone(), error));
             }

@@ -295,3 +295,34 @@ fn what_cannot_be_handed_back_does_not_keep_the_rest() {
     rig.driver.deactivate();
     assert_eq!(rig.active(), THEIRS);
 }
+
+/// As a differential drive that takes `Twist` without a stamp.
+#[test]
+fn a_controller_that_does_not_listen_is_named_and_nothing_stays_claimed() {
+    let mut robot = mobi();
+    robot.plant.deaf = Some("diff_drive_controller");
+    let mut rig = Rig::new(robot);
+    rig.configure();
+    let error = rig.driver.activate(monotonic_now()).err().unwrap().to_string();
+    expect(&error, &["`/diff_drive_controller/cmd_vel`, to which nobody listens"]);
+    expect(&error, &["allowed: one with a subscription for geometry_msgs/TwistStamped"]);
+    assert_eq!(rig.active(), THEIRS);
+}
+
+#[test]
+fn set_points_are_sent_at_the_rate_of_their_group_and_not_once_the_loop_stands_still() {
+    let mut rig = Rig::new(modes());
+    rig.configure();
+    rig.activate();
+    let command = rig.hold();
+    let before = rig.peer.plant().set_points;
+    let start = std::time::Instant::now();
+    rig.run(Duration::from_secs(1), &command);
+    // 100 Hz each, and what was on its way at both ends; a busy machine sends fewer.
+    let most = 4.0 * (100.0 * start.elapsed().as_secs_f64() + 4.0);
+    std::thread::sleep(Duration::from_millis(100));
+    let sent = rig.peer.plant().set_points - before;
+    assert!(sent > 40 && sent as f64 <= most, "{sent} set-points; allowed: up to {most}");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(rig.peer.plant().set_points - before, sent);
+}

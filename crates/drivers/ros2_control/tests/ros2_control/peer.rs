@@ -86,6 +86,7 @@ impl Endpoints {
         let inlet = |node: &BusNode, name: &str, kind: Kind| {
             let named = |ending: &str| format!("{name}/{ending}");
             match kind {
+                _ if plant.deaf == Some(name) => Inlet::Nothing,
                 Kind::Broadcaster => Inlet::Nothing,
                 Kind::Forward | Kind::JointGroup => {
                     Inlet::Values(node.subscription(&Topic::named(named("commands"), qos)).unwrap())

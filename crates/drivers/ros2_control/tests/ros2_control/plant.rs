@@ -72,6 +72,8 @@ pub(crate) struct Plant {
     pub(crate) faults: Faults,
     /// Joints that are not published.
     pub(crate) hidden: BTreeSet<String>,
+    /// A controller that does not listen to its topic.
+    pub(crate) deaf: Option<&'static str>,
     /// Set-points that came, whether a controller took them or not.
     pub(crate) set_points: u64,
     /// Switches that were asked for.
@@ -112,6 +114,7 @@ impl Plant {
             controllers: Vec::new(),
             faults: Faults::default(),
             hidden: BTreeSet::new(),
+            deaf: None,
             set_points: 0,
             switch_asked: 0,
             measures_velocity: true,
