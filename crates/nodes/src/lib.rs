@@ -1,11 +1,11 @@
 //! Binds the layers to the bus: the nodes, the executors that step them, and launch files.
 
 pub mod arguments;
-mod cmd_vel;
 mod connector_node;
 pub mod convert;
 mod detections;
 mod executor;
+mod external;
 mod hardware_node;
 mod heart;
 pub mod launch;

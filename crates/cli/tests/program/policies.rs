@@ -11,9 +11,13 @@ fn a_policy_is_checked_for_a_robot_and_says_what_it_sees() {
     let output = sinew(folder.path(), &["policy", "check", &reach]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let said = text(&output);
-    for part in
-        ["ok:", "tool_position_error", "rad, rotation vector", "arm_pan_joint", " on CPUExecutionProvider"]
-    {
+    for part in [
+        "ok:",
+        "tool_position_error",
+        "rad, rotation vector",
+        "arm_pan_joint",
+        " on CPUExecutionProvider",
+    ] {
         assert!(said.contains(part), "expected `{part}` in: {said}");
     }
     let balancer = root().join("urdf/balancer.robot.yaml").display().to_string();
@@ -106,9 +110,8 @@ fn a_policy_runs_alone_and_refuses_what_makes_no_sense() {
 #[test]
 fn an_export_of_lerobot_says_what_it_lacks() {
     let folder = tempfile::tempdir().unwrap();
-    let export = |more: &[&str]| {
-        sinew(folder.path(), &[&["policy", "export-lerobot"], more].concat())
-    };
+    let export =
+        |more: &[&str]| sinew(folder.path(), &[&["policy", "export-lerobot"], more].concat());
     let output = export(&["."]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output).contains("holds no config.json"), "{}", text(&output));
