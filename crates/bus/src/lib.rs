@@ -37,6 +37,7 @@
 //! ```
 
 mod action;
+mod bridge;
 mod bus;
 mod carrier;
 mod error;
@@ -54,6 +55,7 @@ pub use action::{
     ActionClient, ActionEvent, ActionServer, CancelRequest, GoalCall, GoalEvent, GoalHandle,
     GoalId, GoalRequest, GoalStatus,
 };
+pub use bridge::Bridge;
 pub use bus::{Bus, PeerNode};
 #[cfg(feature = "ros2")]
 pub use carrier::ros2::Ros2Config;

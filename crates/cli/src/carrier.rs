@@ -27,6 +27,16 @@ pub(crate) enum Carrier {
     Ros2,
 }
 
+impl Carrier {
+    /// As on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Zenoh => "zenoh",
+            Self::Ros2 => "ros2",
+        }
+    }
+}
+
 /// That of rmw_zenoh.
 pub(crate) const DEFAULT_ROUTER: &str = "tcp/localhost:7447";
 
@@ -55,11 +65,8 @@ impl CarrierArgs {
 
     /// The same as words of a command line.
     pub(crate) fn words(&self) -> [String; 6] {
-        let carrier = match self.carrier {
-            Carrier::Zenoh => "zenoh",
-            Carrier::Ros2 => "ros2",
-        };
-        let words = ["--carrier", carrier, "--router", &self.router, "--domain"].map(str::to_owned);
+        let words = ["--carrier", self.carrier.name(), "--router", &self.router, "--domain"]
+            .map(str::to_owned);
         let [a, b, c, d, e] = words;
         [a, b, c, d, e, self.domain.to_string()]
     }

@@ -62,6 +62,8 @@ enum Command {
     Launch(commands::launch::LaunchArgs),
     /// Runs one node, as launch files start it.
     Node(commands::node::NodeArgs),
+    /// Has a robot on one carrier be there on the other, too, for those who watch and ask.
+    Bridge(commands::bridge::BridgeArgs),
     /// Moves the robot by gamepad, keyboard or leader arm.
     Teleop(commands::teleop::TeleopArgs),
     /// Measures the control loop, and how long it takes to stop the robot.
@@ -94,6 +96,7 @@ fn main() -> ExitCode {
         Command::Up(args) => commands::up::run(&args),
         Command::Launch(args) => commands::launch::run(&args),
         Command::Node(args) => commands::node::run(&args),
+        Command::Bridge(args) => commands::bridge::run(&args),
         Command::Teleop(args) => commands::teleop::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),

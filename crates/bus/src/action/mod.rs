@@ -16,16 +16,16 @@ pub use server::{ActionEvent, ActionServer, CancelRequest, GoalHandle, GoalReque
 pub use wire::{GoalId, GoalStatus};
 
 /// Endpoints of the five parts of an action.
-struct Parts {
-    send_goal: Endpoint,
-    cancel_goal: Endpoint,
-    get_result: Endpoint,
-    feedback: Endpoint,
-    status: Endpoint,
+pub(crate) struct Parts {
+    pub(crate) send_goal: Endpoint,
+    pub(crate) cancel_goal: Endpoint,
+    pub(crate) get_result: Endpoint,
+    pub(crate) feedback: Endpoint,
+    pub(crate) status: Endpoint,
 }
 
 impl Parts {
-    fn new<A: Action>(node: &BusNode, name: &str) -> Result<Self, BusError> {
+    pub(crate) fn new<A: Action>(node: &BusNode, name: &str) -> Result<Self, BusError> {
         let name = node.resolve(name)?;
         let part = |part: &str, type_info, qos| Endpoint {
             name: format!("{name}/_action/{part}"),
@@ -42,12 +42,12 @@ impl Parts {
     }
 }
 
-type CancelGoalRequest = action_msgs::CancelGoalRequest;
-type CancelGoalResponse = action_msgs::CancelGoalResponse;
+pub(crate) type CancelGoalRequest = action_msgs::CancelGoalRequest;
+pub(crate) type CancelGoalResponse = action_msgs::CancelGoalResponse;
 
-type Goal<A> = <A as Action>::Goal;
-type Outcome<A> = <A as Action>::Result;
-type Feedback<A> = <A as Action>::Feedback;
+pub(crate) type Goal<A> = <A as Action>::Goal;
+pub(crate) type Outcome<A> = <A as Action>::Result;
+pub(crate) type Feedback<A> = <A as Action>::Feedback;
 
 // The generated marker types implement hiroz's trait; the alias trait only adds bounds to it.
 const _: fn() = || {

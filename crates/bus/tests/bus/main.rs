@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod bridge;
 mod conformance;
 mod ros2_peer;
 mod support;

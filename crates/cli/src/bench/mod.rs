@@ -1,5 +1,6 @@
 //! What `sinew bench` measures.
 
+pub(crate) mod bus;
 mod chain_robot;
 pub(crate) mod inference;
 pub(crate) mod loop_rig;

@@ -49,23 +49,34 @@ impl Peer {
 
     /// Has it measure once more, beside a median and a 99th percentile of ours, s.
     pub(super) fn measure(&mut self, runs: u32, our_p50_s: f64, our_p99_s: f64) -> Result<()> {
-        writeln!(self.input, "{runs}")?;
-        let line = self.output.next().transpose()?.unwrap_or_default();
-        let values: Result<Vec<f64>, _> = line.split_whitespace().map(str::parse).collect();
-        let Ok([p50, p99]) = values.as_deref() else {
-            bail!("--peer {}: answered `{line}`; allowed: two numbers", self.command);
-        };
-        self.rounds.push([*p50, *p99, our_p50_s / p50, our_p99_s / p99]);
+        let [p50, p99] = self.ask(&runs.to_string())?;
+        self.rounds.push([p50, p99, our_p50_s / p50, our_p99_s / p99]);
         Ok(())
     }
 
-    pub(super) fn row(mut self) -> PeerRow {
-        // Its input is closed: it ends.
-        drop(self.input);
-        let _ = self.child.wait();
+    /// Has it measure what the line says: median and 99th percentile, s.
+    pub(super) fn ask(&mut self, line: &str) -> Result<[f64; 2]> {
+        writeln!(self.input, "{line}")?;
+        let answer = self.output.next().transpose()?.unwrap_or_default();
+        let values: Result<Vec<f64>, _> = answer.split_whitespace().map(str::parse).collect();
+        let Ok([p50, p99]) = values.as_deref() else {
+            bail!("--peer {}: answered `{answer}`; allowed: two numbers", self.command);
+        };
+        Ok([*p50, *p99])
+    }
+
+    pub(super) fn row(self) -> PeerRow {
         let of = |place: usize| median(self.rounds.iter().map(|round| round[place]));
         let [p50_s, p99_s, total_p50_ratio, total_p99_ratio] =
             [0, 1, 2, 3].map(|place| of(place).unwrap_or(f64::NAN));
-        PeerRow { command: self.command, p50_s, p99_s, total_p50_ratio, total_p99_ratio }
+        PeerRow { command: self.end(), p50_s, p99_s, total_p50_ratio, total_p99_ratio }
+    }
+
+    /// Has it end; its command.
+    pub(super) fn end(mut self) -> String {
+        // Its input is closed: it ends.
+        drop(self.input);
+        let _ = self.child.wait();
+        self.command
     }
 }

@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod bench;
+pub(crate) mod bridge;
 pub(crate) mod check;
 pub(crate) mod doctor;
 pub(crate) mod eval;
