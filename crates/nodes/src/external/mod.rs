@@ -90,7 +90,7 @@ impl External {
 
     /// Takes what arrived, and sends what is due.
     pub(crate) fn step(&mut self, now: Time, handle: &mut ControlHandle) {
-        for adapter in &mut self.cmd_vel {
+        if let Some(adapter) = &mut self.cmd_vel {
             adapter.step(now, handle);
         }
         for adapter in &mut self.trajectories {

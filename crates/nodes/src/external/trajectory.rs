@@ -45,11 +45,6 @@ impl Trajectory {
         self.knots.last().map_or(0.0, |last| last.at_s)
     }
 
-    /// Where the joints end.
-    pub(super) fn goal(&self) -> &[f64] {
-        self.knots.last().map_or(&[], |last| &last.position)
-    }
-
     /// Where the joints are to be; before the first knot at rest there, and after the last.
     pub(super) fn sample(&self, at_s: f64) -> Sample {
         let next = self.knots.partition_point(|knot| knot.at_s <= at_s);
@@ -167,7 +162,7 @@ mod tests {
             Trajectory::new(start, vec![knot(0.0, 1.0, None, None), knot(1.0, 2.0, None, None)]);
         assert_near(trajectory.sample(0.0).position[0], 1.0);
         assert_near(trajectory.sample(0.5).velocity[0], 1.0);
-        assert_eq!((trajectory.end_s(), trajectory.goal()), (1.0, &[2.0][..]));
+        assert_near(trajectory.end_s(), 1.0);
         let after = trajectory.sample(7.0);
         assert_eq!((after.position[0], after.velocity[0]), (2.0, 0.0));
     }

@@ -48,13 +48,16 @@ pub(crate) struct Rig {
     seq: u64,
 }
 
+/// How a goal ended, and with what.
+pub(crate) type End<A> = (GoalStatus, <A as Action>::Result);
+
 /// A goal, and all that was said of it.
 pub(crate) struct Sent<A: Action> {
     pub(crate) call: GoalCall<A>,
     pub(crate) accepted: bool,
     pub(crate) rejected: bool,
-    pub(crate) feedback: Vec<A::Feedback>,
-    pub(crate) end: Option<(GoalStatus, A::Result)>,
+    pub(crate) feedback: Vec<<A as Action>::Feedback>,
+    pub(crate) end: Option<End<A>>,
 }
 
 impl<A: Action> Sent<A> {
@@ -146,14 +149,18 @@ impl Rig {
         }
     }
 
-    pub(crate) fn send<A: Action>(&self, action: &names::ActionName<A>, goal: A::Goal) -> Sent<A> {
+    pub(crate) fn send<A: Action>(
+        &self,
+        action: &names::ActionName<A>,
+        goal: <A as Action>::Goal,
+    ) -> Sent<A> {
         let call = self.node.action_client(action).unwrap().send_goal(goal);
         Sent { call, accepted: false, rejected: false, feedback: Vec::new(), end: None }
     }
 
     /// Runs until a goal has ended; fails if it has not within ten seconds.
     #[track_caller]
-    pub(crate) fn finish<A: Action>(&mut self, sent: &mut Sent<A>) -> (GoalStatus, A::Result) {
+    pub(crate) fn finish<A: Action>(&mut self, sent: &mut Sent<A>) -> End<A> {
         let late = self.executor.now() + Duration::from_secs(10);
         while self.executor.now() < late {
             self.tick();

@@ -74,12 +74,12 @@ fn bound() -> f64 {
 
 /// Sends a goal for the arm and runs into the middle of its motion.
 fn in_mid_motion(rig: &mut Rig) -> Sent<FollowJointTrajectory> {
-    let mut sent = send(rig, "arm", pan_to(-1.0, 2.0));
+    let mut sent = send(rig, "arm", pan_to(1.0, 2.0));
     rig.run(1.0);
     sent.poll();
     assert!(sent.accepted && sent.end.is_none());
     assert_eq!(rig.owner("arm").source, AcquireLeaseRequest::SOURCE_EXTERNAL);
-    assert!(rig.joint("arm_pan_joint").1 < -0.5, "{:?}", rig.joint("arm_pan_joint"));
+    assert!(rig.joint("arm_pan_joint").1 > 0.5, "{:?}", rig.joint("arm_pan_joint"));
     sent
 }
 
@@ -91,7 +91,7 @@ fn assert_rests(rig: &mut Rig) {
     rig.run(1.0);
     let (after, speed) = rig.joint("arm_pan_joint");
     assert!((after - before).abs() < 1e-3 && speed.abs() < 0.01, "{before} {after} {speed}");
-    assert!(after > -0.95, "it went on to {after}");
+    assert!(after < 0.95, "it went on to {after}");
 }
 
 #[test]
@@ -102,9 +102,9 @@ fn a_trajectory_is_followed_through_its_points_and_succeeds_at_rest_at_the_last(
     let names = order.map(|joint| ARM[joint]);
     let shuffled = |values: [f64; 6]| order.map(|joint| values[joint]);
     let mut velocity = [0.0; 6];
-    velocity[0] = -0.5;
-    let vias = [(1.0, arm(-0.3, 0.4)), (2.0, arm(-0.8, 0.4))];
-    let end = arm(-1.0, 0.0);
+    velocity[0] = 0.5;
+    let vias = [(1.0, arm(0.3, 0.4)), (2.0, arm(0.8, 0.4))];
+    let end = arm(1.0, 0.0);
     let points = vec![
         point(0.0, &shuffled(ARM_HOME), &[0.0; 6]),
         point(vias[0].0, &shuffled(vias[0].1), &shuffled(velocity)),
@@ -283,14 +283,14 @@ fn a_new_goal_pre_empts_the_running_one_without_a_jolt_and_under_the_same_lease(
     let mut rig = Rig::new();
     let mut first = in_mid_motion(&mut rig);
     let (from, lease) = (rig.now(), rig.owner("arm").lease_id);
-    let mut second = send(&rig, "arm", pan_to(0.1, 2.0));
+    let mut second = send(&rig, "arm", pan_to(-0.1, 2.0));
     let (status, result) = rig.finish(&mut first);
     assert_eq!((status, result.error_code), (GoalStatus::Aborted, Outcome::INVALID_GOAL));
     assert!(result.error_string.contains("pre-empted by a new goal"), "{result:?}");
     assert_eq!(rig.owner("arm").lease_id, lease);
     let (status, result) = rig.finish(&mut second);
     assert_eq!(status, GoalStatus::Succeeded, "{result:?}");
-    assert!((rig.joint("arm_pan_joint").0 - 0.1).abs() < 0.01);
+    assert!((rig.joint("arm_pan_joint").0 + 0.1).abs() < 0.01);
     assert!(rig.largest_step(&ARM, from) < bound(), "{}", rig.largest_step(&ARM, from));
 }
 
