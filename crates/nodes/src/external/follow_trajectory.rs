@@ -18,8 +18,8 @@ use super::trajectory_goal::{Tolerance, TrajectoryGoal};
 use super::{FEEDBACK_PERIOD, REST_LIMIT};
 use crate::convert::{duration_to_msg, time_to_msg};
 
-/// How far ahead of the present the gate is told where to be. It goes there in a line, and has its next
-/// set-point in the next step, so that it is not left without one by a step that is late.
+/// How far ahead of the present the gate is told where to be, one tick at least. It goes there in a line, and
+/// has its next set-point in the next step, so that it is not left without one by a step that is late.
 const AHEAD: Duration = Duration::from_millis(10);
 /// Set-points that lie further apart than these ticks are of different motions.
 const SAME_MOTION_TICKS: u64 = 10;
@@ -36,6 +36,7 @@ pub(super) struct FollowTrajectory {
     set_point: SetPoint,
     /// Speed under which a joint is at rest, rad/s or m/s.
     still: f64,
+    ahead: Duration,
     running: Option<Running>,
     /// Cancelled, on its way to rest.
     stopping: Option<(GoalHandle<FollowJointTrajectory>, Time)>,
@@ -83,9 +84,10 @@ impl FollowTrajectory {
         tick: Duration,
     ) -> Result<Self, BusError> {
         let action = names::follow_joint_trajectory(&joints.group);
+        let ahead = AHEAD.max(tick);
         Ok(Self {
             server: node.action_server(&action)?,
-            lease: ExternalLease::new(layout, index, AHEAD),
+            lease: ExternalLease::new(layout, index, ahead),
             set_point: SetPoint {
                 tick: 0,
                 tick_s: tick.as_secs_f64(),
@@ -93,6 +95,7 @@ impl FollowTrajectory {
                 velocity: vec![0.0; joints.names.len()],
             },
             still,
+            ahead,
             running: None,
             stopping: None,
             tally: Tally::new(action.name.into_owned()),
@@ -211,7 +214,7 @@ impl FollowTrajectory {
         let running = self.running.as_mut()?;
         let course =
             running.course.get_or_insert_with(|| Course::new(&running.goal, &self.set_point, now));
-        let next = course.trajectory.sample(course.at_s(now + AHEAD));
+        let next = course.trajectory.sample(course.at_s(now + self.ahead));
         let command = self.lease.command();
         for (index, position) in self.joints.indices.iter().zip(next.position) {
             command.joints[*index] = JointCommand::position(position);

@@ -69,7 +69,7 @@ fn send(rig: &Rig, group: &str, goal: FollowJointTrajectoryGoal) -> Sent<FollowJ
 
 /// What a joint's speed may change by in a tick, measured.
 fn bound() -> f64 {
-    1.5 * MAX_ACCELERATION * TICK.as_secs_f64()
+    1.2 * MAX_ACCELERATION * TICK.as_secs_f64()
 }
 
 /// Sends a goal for the arm and runs into the middle of its motion.
@@ -124,7 +124,7 @@ fn a_trajectory_is_followed_through_its_points_and_succeeds_at_rest_at_the_last(
         for joint in 0..6 {
             let error = said.error.positions[joint];
             assert_eq!(error, desired.positions[joint] - actual.positions[joint]);
-            assert!(error.abs() < 0.02, "{} is {error} rad off", ARM[joint]);
+            assert!(error.abs() < 0.005, "{} is {error} rad off", ARM[joint]);
         }
     }
     let first = &sent.feedback[0];
@@ -135,7 +135,7 @@ fn a_trajectory_is_followed_through_its_points_and_succeeds_at_rest_at_the_last(
         let (_, tick) = rig.seen.iter().find(|(stamp, _)| *stamp >= at).unwrap();
         for (name, wanted) in ARM.iter().zip(via) {
             let measured = tick.joint_state.position[rig.layout.joint_index(name).unwrap()];
-            assert!((measured - wanted).abs() < 0.03, "{name}: {measured}, wanted {wanted}");
+            assert!((measured - wanted).abs() < 0.015, "{name}: {measured}, wanted {wanted}");
         }
     }
     for (name, wanted) in ARM.iter().zip(end) {
@@ -291,7 +291,9 @@ fn a_new_goal_pre_empts_the_running_one_without_a_jolt_and_under_the_same_lease(
     let (status, result) = rig.finish(&mut second);
     assert_eq!(status, GoalStatus::Succeeded, "{result:?}");
     assert!((rig.joint("arm_pan_joint").0 + 0.1).abs() < 0.01);
-    assert!(rig.largest_step(&ARM, from) < bound(), "{}", rig.largest_step(&ARM, from));
+    // Less than the gate would allow: the new way begins with the speed of the old one.
+    let step = rig.largest_step(&ARM, from);
+    assert!(step < 0.4 * bound(), "{step}");
 }
 
 #[test]
