@@ -73,38 +73,36 @@ make_underlay() { # ROS 2 itself, in a virtual environment
     echo "$stamp" >"$native/underlay.stamp"
 }
 
-make_overlay() { # The interface packages that are not there; named by hash, so that an old one is not taken for it
+make_overlay() { # PREFIX: builds the interface packages that are not there, and installs them there
     local stamp
-    stamp=$(find "$messages" "$root/crates/msgs/standard" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16)
-    overlay=$native/overlay-$stamp
-    [ ! -e "$overlay/built" ] || return 0
+    stamp=$(find "$messages" $others -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16)
+    [ "$(cat "$native/overlay.stamp" 2>/dev/null)" != "$stamp" ] || return 0
     echo >&2 "ros2: building interface packages with colcon"
-    rm -rf "$native"/overlay-*
+    rm -rf "$native/build"
     (
         cd "$native"
-        # shellcheck disable=SC2086 # of a sourced ROS 2 there is nothing to add
-        env $underlay_paths colcon --log-base "$overlay/log" build \
-            --base-paths "$messages" $others --merge-install \
-            --build-base "$overlay/build" --install-base "$overlay/install" \
+        # shellcheck disable=SC2086 # each is a list of words
+        env $underlay colcon --log-base "$native/log" build --base-paths "$messages" $others \
+            --merge-install --build-base "$native/build" --install-base "$1" \
             --cmake-args $cmake_python -DBUILD_TESTING=OFF >"$native/colcon.log" 2>&1
     ) || {
         grep -m3 -i 'error' "$native/colcon.log" >&2 || true
         die "colcon cannot build the interface packages; see $native/colcon.log"
     }
-    rm -rf "$overlay/build"
-    touch "$overlay/built"
+    rm -rf "$native/build"
+    echo "$stamp" >"$native/overlay.stamp"
 }
 
 if [ -n "${AMENT_PREFIX_PATH:-}" ] && [ -n "${ROS_DISTRO:-}" ]; then
     mkdir -p "$native"
     command -v colcon >/dev/null || die "colcon is missing; run: apt-get install -y python3-colcon-common-extensions"
-    underlay_paths='' others='' cmake_python=''
-    make_overlay
+    underlay='' others='' cmake_python=''
+    make_overlay "$native/install"
     cat <<END
-export AMENT_PREFIX_PATH='$overlay/install:$AMENT_PREFIX_PATH'
-export CMAKE_PREFIX_PATH='$overlay/install:${CMAKE_PREFIX_PATH:-}'
-export LD_LIBRARY_PATH='$overlay/install/lib:${LD_LIBRARY_PATH:-}'
-export PYTHONPATH='$overlay/install/lib/python$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')/site-packages:${PYTHONPATH:-}'
+export AMENT_PREFIX_PATH='$native/install:$AMENT_PREFIX_PATH'
+export CMAKE_PREFIX_PATH='$native/install:${CMAKE_PREFIX_PATH:-}'
+export LD_LIBRARY_PATH='$native/install/lib:${LD_LIBRARY_PATH:-}'
+export SINEW_ROS2_PYTHONPATH='$native/install/lib/python$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')/site-packages:${PYTHONPATH:-}'
 export SINEW_ROS2_PYTHON='$(command -v python3)'
 END
     exit
@@ -114,17 +112,17 @@ unset PYTHONPATH PYTHONHOME # of another environment
 check_system
 site=$venv/lib/python3.11/site-packages
 make_underlay
-underlay_paths="AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv PATH=$venv/bin:$PATH"
+underlay="AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv PATH=$venv/bin:$PATH"
 others=$root/crates/msgs/standard
 cmake_python=-DPython3_EXECUTABLE=$venv/bin/python
-make_overlay
-# r2r 0.9.7 does not know kilted by name. The message libraries refer to libpython without naming it.
+make_overlay "$venv"
+# The prefix is that of .cargo/config.toml, so that cargo builds the same with and without this environment. r2r 0.9.7
+# does not know kilted by name. The message libraries refer to libpython without naming it.
 cat <<END
-export AMENT_PREFIX_PATH='$overlay/install:$venv'
-export CMAKE_PREFIX_PATH='$overlay/install:$venv'
+export AMENT_PREFIX_PATH='$venv'
+export CMAKE_PREFIX_PATH='$venv'
 export ROS_DISTRO=rolling
-export LD_LIBRARY_PATH='$overlay/install/lib:$venv/lib$(printf ':%s' "$site"/ros_*.libs)'
+export LD_LIBRARY_PATH='$venv/lib$(printf ':%s' "$site"/ros_*.libs)'
 export SINEW_ROS2_PRELOAD='$libpython'
-export PYTHONPATH='$overlay/install/lib/python3.11/site-packages'
 export SINEW_ROS2_PYTHON='$venv/bin/python'
 END

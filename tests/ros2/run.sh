@@ -12,13 +12,13 @@ eval "$exports"
 # Nobody outside this machine hears; each run has a domain of its own.
 export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_LOCALHOST_ONLY=1 ROS_DOMAIN_ID=$((RANDOM % 100 + 1))
 
-# PYTHONPATH is for the judges alone.
-python_path=$PYTHONPATH
-unset PYTHONPATH
-cargo test --release --workspace --features sinew/ros2 --test bus -- ros2
-cargo build --release --package sinew --features ros2
+# Run with libpython in the process, where the message libraries need it.
+with_python=(env ${SINEW_ROS2_PRELOAD:+"LD_PRELOAD=$SINEW_ROS2_PRELOAD"})
+host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+export "CARGO_TARGET_${host}_RUNNER=${with_python[*]}"
 
-# The message libraries of PyPI refer to libpython without naming it.
+cargo test --release --workspace --features sinew/ros2 --test bus -- conformance::ros2
+cargo build --release --package sinew --features ros2
 program=$root/.native/ros2/sinew
 cp "${CARGO_TARGET_DIR:-$root/target}/release/sinew" "$program"
-PYTHONPATH=$python_path exec "$SINEW_ROS2_PYTHON" "$here/peers/system.py" "$program"
+PYTHONPATH=${SINEW_ROS2_PYTHONPATH:-} "$SINEW_ROS2_PYTHON" "$here/peers/system.py" "${with_python[@]}" "$program"

@@ -59,14 +59,17 @@ class Spun:
 
 
 class System:
-    """Nodes of the robot `/mobi` in the simulated kitchen, each a process over the ROS 2 carrier."""
+    """Nodes of the robot `/mobi` at the simulated table, each a process over the ROS 2 carrier.
+
+    `program` is what starts `sinew`, as words.
+    """
 
     def __init__(self, program):
         self.program = program
         self.processes = {}
 
     def start(self, kind, **parameters):
-        words = [self.program, "node", kind, "--carrier", "ros2", "--ros-args", "-r", "__ns:=/mobi"]
+        words = [*self.program, "node", kind, "--carrier", "ros2", "--ros-args", "-r", "__ns:=/mobi"]
         for name, value in parameters.items():
             words += ["-p", f"{name}:={value}"]
         self.processes[kind] = subprocess.Popen(words)

@@ -1,6 +1,6 @@
 """Drives a whole Sinew system from rclpy, as a user of ROS 2 would who has not read its source.
 
-usage: system.py SINEW, the program. Prints one PASS or FAIL line per check; the exit code is 1 if any failed.
+usage: system.py SINEW, the program and what is to stand before it. Prints one PASS or FAIL line per check; the exit code is 1 if any failed.
 """
 
 import json
@@ -309,4 +309,4 @@ def main(program):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1:]))

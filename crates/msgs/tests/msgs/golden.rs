@@ -77,12 +77,8 @@ fn no_message_is_called_like_a_part_of_an_action() {
 }
 
 /// Interface packages whose structs are generated here.
-const PACKAGES: [&str; 4] = [
-    "sinew_msgs",
-    "standard/control_msgs",
-    "standard/controller_manager_msgs",
-    "standard/nav2_msgs",
-];
+const PACKAGES: [&str; 3] =
+    ["sinew_msgs", "standard/control_msgs", "standard/controller_manager_msgs"];
 
 #[test]
 fn every_interface_file_has_a_golden_file() {

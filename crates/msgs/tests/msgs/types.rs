@@ -8,8 +8,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sinew_msgs::{
     action_msgs, builtin_interfaces, cdr, control_msgs, controller_manager_msgs, diagnostic_msgs,
-    geometry_msgs, nav_msgs, nav2_msgs, rosgraph_msgs, sensor_msgs, sinew_msgs as sinew, std_msgs,
-    std_srvs, tf2_msgs, trajectory_msgs, unique_identifier_msgs,
+    geometry_msgs, nav_msgs, rosgraph_msgs, sensor_msgs, sinew_msgs as sinew, std_msgs, std_srvs,
+    tf2_msgs, trajectory_msgs, unique_identifier_msgs,
 };
 
 use crate::random;
@@ -115,9 +115,6 @@ pub(crate) fn all_messages() -> Vec<Message> {
         "controller_manager_msgs/srv/ListControllers_Response" controller_manager_msgs::ListControllersResponse,
         "controller_manager_msgs/srv/SwitchController_Request" controller_manager_msgs::SwitchControllerRequest,
         "controller_manager_msgs/srv/SwitchController_Response" controller_manager_msgs::SwitchControllerResponse,
-        "nav2_msgs/action/NavigateToPose_Goal" nav2_msgs::NavigateToPoseGoal,
-        "nav2_msgs/action/NavigateToPose_Result" nav2_msgs::NavigateToPoseResult,
-        "nav2_msgs/action/NavigateToPose_Feedback" nav2_msgs::NavigateToPoseFeedback,
         "std_msgs/msg/Bool" std_msgs::Bool,
         "std_msgs/msg/Float64MultiArray" std_msgs::Float64MultiArray,
         "std_msgs/msg/String" std_msgs::String,
@@ -176,11 +173,6 @@ pub(crate) fn all_services() -> Vec<(&'static str, String)> {
         "control_msgs/action/ParallelGripperCommand_SendGoal",
         "control_msgs/action/ParallelGripperCommand_GetResult",
         "control_msgs/action/ParallelGripperCommand_FeedbackMessage",
-    ]));
-    all.extend(action::<nav2_msgs::action::NavigateToPose>([
-        "nav2_msgs/action/NavigateToPose_SendGoal",
-        "nav2_msgs/action/NavigateToPose_GetResult",
-        "nav2_msgs/action/NavigateToPose_FeedbackMessage",
     ]));
     all
 }

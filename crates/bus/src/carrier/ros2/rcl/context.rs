@@ -104,7 +104,6 @@ impl Node {
         unsafe {
             let node = UnsafeCell::new(sys::rcl_get_zero_initialized_node());
             let mut options = sys::rcl_node_get_default_options();
-            options.use_global_arguments = false;
             options.enable_rosout = false;
             done(sys::rcl_node_init(
                 node.get(),
