@@ -5,6 +5,7 @@ use sinew_hardware::{Accepted, ControlHandle, Refused, RequestId};
 use sinew_msgs::geometry_msgs::{Twist, TwistStamped};
 use sinew_types::{BaseTwist, GroupKind, Layout, Time};
 
+use super::Adapter;
 use super::lease::{ExternalLease, Standing};
 
 /// Without a message for this long, the base is given back.
@@ -40,40 +41,6 @@ impl CmdVel {
         }))
     }
 
-    /// The control loop has answered a request; whether it was one of this adapter.
-    pub(super) fn answered(
-        &mut self,
-        request: RequestId,
-        result: Result<Accepted, Refused>,
-        layout: &Layout,
-    ) -> bool {
-        let is_own = self.lease.answered(request, result, layout);
-        if is_own && let Standing::Ended(refused) = self.lease.standing() {
-            tracing::warn!(refused, "cmd_vel does not drive the base");
-        }
-        is_own
-    }
-
-    /// Takes what arrived, and sends what is due.
-    pub(super) fn step(&mut self, now: Time, handle: &mut ControlHandle) {
-        let is_new = self.take();
-        if is_new {
-            self.heard = Some(now);
-        }
-        if self.heard.is_none_or(|at| now.since(at) > STALE) {
-            self.lease.give_back(handle);
-        }
-        self.lease.step(now, handle);
-        match self.lease.standing() {
-            Standing::Free if is_new => self.lease.ask(handle),
-            Standing::Held if is_new || now.since(self.sent) >= PERIOD => {
-                self.sent = now;
-                self.lease.send(handle);
-            }
-            _ => {}
-        }
-    }
-
     /// Whether there is a new velocity.
     fn take(&mut self) -> bool {
         let plain = self.twists.take_newest().map(|received| received.message);
@@ -93,5 +60,43 @@ impl CmdVel {
             angular_z: twist.angular.z,
         });
         true
+    }
+}
+
+impl Adapter for CmdVel {
+    fn step(&mut self, now: Time, handle: &mut ControlHandle) {
+        let is_new = self.take();
+        if is_new {
+            self.heard = Some(now);
+        }
+        if self.heard.is_none_or(|at| now.since(at) > STALE) {
+            self.lease.give_back(handle);
+        }
+        self.lease.step(now, handle);
+        match self.lease.standing() {
+            Standing::Free if is_new => self.lease.ask(handle),
+            Standing::Held if is_new || now.since(self.sent) >= PERIOD => {
+                self.sent = now;
+                self.lease.send(handle);
+            }
+            _ => {}
+        }
+    }
+
+    fn lease(&mut self) -> &mut ExternalLease {
+        &mut self.lease
+    }
+
+    fn answered(
+        &mut self,
+        request: RequestId,
+        result: Result<Accepted, Refused>,
+        layout: &Layout,
+    ) -> bool {
+        let is_own = self.lease.answered(request, result, layout);
+        if is_own && let Standing::Ended(refused) = self.lease.standing() {
+            tracing::warn!(refused, "cmd_vel does not drive the base");
+        }
+        is_own
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use sinew_bus::{
     ActionEvent, ActionServer, BusError, BusNode, CancelRequest, GoalHandle, GoalRequest, names,
 };
-use sinew_hardware::{Accepted, ControlHandle, Refused, RequestId};
+use sinew_hardware::ControlHandle;
 use sinew_msgs::control_msgs::action::FollowJointTrajectory;
 use sinew_msgs::control_msgs::{FollowJointTrajectoryFeedback, FollowJointTrajectoryResult};
 use sinew_msgs::std_msgs::Header;
@@ -15,7 +15,7 @@ use super::lease::{ExternalLease, Standing};
 use super::tally::Tally;
 use super::trajectory::{Knot, Sample, Trajectory};
 use super::trajectory_goal::{Tolerance, TrajectoryGoal};
-use super::{FEEDBACK_PERIOD, REST_LIMIT};
+use super::{Adapter, FEEDBACK_PERIOD, REST_LIMIT};
 use crate::convert::{duration_to_msg, time_to_msg};
 
 /// How far ahead of the present the gate is told where to be, one tick at least. It goes there in a line, and
@@ -101,41 +101,6 @@ impl FollowTrajectory {
             tally: Tally::new(action.name.into_owned()),
             joints,
         })
-    }
-
-    /// The control loop has answered a request; whether it was one of this adapter.
-    pub(super) fn answered(
-        &mut self,
-        request: RequestId,
-        result: Result<Accepted, Refused>,
-        layout: &Layout,
-    ) -> bool {
-        self.lease.answered(request, result, layout)
-    }
-
-    pub(super) fn tally(&self) -> &Tally {
-        &self.tally
-    }
-
-    /// Takes what arrived, and sends what is due.
-    pub(super) fn step(&mut self, now: Time, handle: &mut ControlHandle) {
-        self.lease.step(now, handle);
-        while let Some(event) = self.server.take_event() {
-            match event {
-                ActionEvent::Goal(request) => self.take_goal(request, now),
-                ActionEvent::Cancel(request) => self.take_cancel(request, now, handle),
-            }
-        }
-        if self.running.is_some() {
-            self.set_point.update(&self.joints, handle);
-            self.run(now, handle);
-        }
-        if let Some((_, since)) = &self.stopping
-            && (self.lease.has_come_to_rest(handle) || now.since(*since) > REST_LIMIT)
-            && let Some((goal, _)) = self.stopping.take()
-        {
-            goal.canceled(result(FollowJointTrajectoryResult::SUCCESSFUL, "cancelled".into()));
-        }
     }
 
     fn take_goal(&mut self, request: GoalRequest<FollowJointTrajectory>, now: Time) {
@@ -259,6 +224,36 @@ impl FollowTrajectory {
         self.tally.aborted(&why);
         // What joint_trajectory_controller says of goals that it drops: there is no code for it.
         goal.abort(result(FollowJointTrajectoryResult::INVALID_GOAL, why));
+    }
+}
+
+impl Adapter for FollowTrajectory {
+    fn step(&mut self, now: Time, handle: &mut ControlHandle) {
+        self.lease.step(now, handle);
+        while let Some(event) = self.server.take_event() {
+            match event {
+                ActionEvent::Goal(request) => self.take_goal(request, now),
+                ActionEvent::Cancel(request) => self.take_cancel(request, now, handle),
+            }
+        }
+        if self.running.is_some() {
+            self.set_point.update(&self.joints, handle);
+            self.run(now, handle);
+        }
+        if let Some((_, since)) = &self.stopping
+            && (self.lease.has_come_to_rest(handle) || now.since(*since) > REST_LIMIT)
+            && let Some((goal, _)) = self.stopping.take()
+        {
+            goal.canceled(result(FollowJointTrajectoryResult::SUCCESSFUL, "cancelled".into()));
+        }
+    }
+
+    fn lease(&mut self) -> &mut ExternalLease {
+        &mut self.lease
+    }
+
+    fn tally(&self) -> Option<&Tally> {
+        Some(&self.tally)
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use sinew_bus::{
     Action, ActionEvent, ActionServer, BusError, BusNode, CancelRequest, GoalStatus, names,
 };
-use sinew_hardware::{Accepted, ControlHandle, Refused, RequestId};
+use sinew_hardware::ControlHandle;
 use sinew_msgs::control_msgs::action::{GripperCommand, ParallelGripperCommand};
 use sinew_msgs::sensor_msgs::JointState;
 use sinew_msgs::std_msgs::Header;
@@ -13,7 +13,7 @@ use super::gripper_goal::{GripperGoal, Jaws, Seen};
 use super::lease::{ExternalLease, Standing};
 use super::tally::Tally;
 use super::unfit::Unfit;
-use super::{FEEDBACK_PERIOD, REST_LIMIT};
+use super::{Adapter, FEEDBACK_PERIOD, REST_LIMIT};
 use crate::convert::time_to_msg;
 
 /// How often the width is sent to the gate.
@@ -78,52 +78,6 @@ impl Gripper {
             stopping: None,
             tally: Tally::new(gap.name.into_owned()),
         })
-    }
-
-    /// The control loop has answered a request; whether it was one of this adapter.
-    pub(super) fn answered(
-        &mut self,
-        request: RequestId,
-        result: Result<Accepted, Refused>,
-        layout: &Layout,
-    ) -> bool {
-        self.lease.answered(request, result, layout)
-    }
-
-    pub(super) fn tally(&self) -> &Tally {
-        &self.tally
-    }
-
-    /// Takes what arrived, and sends what is due.
-    pub(super) fn step(&mut self, now: Time, handle: &mut ControlHandle) {
-        self.lease.step(now, handle);
-        while let Some(event) = self.gaps.take_event() {
-            match event {
-                ActionEvent::Goal(request) => {
-                    if let Some(wanted) = self.checked(self.jaws.of_gap(request.goal())) {
-                        self.begin(GripperGoal::Gap(request.accept()), wanted, handle);
-                    }
-                }
-                ActionEvent::Cancel(request) => self.take_cancel(request, now, handle),
-            }
-        }
-        while let Some(event) = self.fingers.take_event() {
-            match event {
-                ActionEvent::Goal(request) => {
-                    if let Some(wanted) = self.checked(self.jaws.of_fingers(request.goal())) {
-                        self.begin(GripperGoal::Fingers(request.accept()), wanted, handle);
-                    }
-                }
-                ActionEvent::Cancel(request) => self.take_cancel(request, now, handle),
-            }
-        }
-        self.run(now, handle);
-        if let Some((_, since)) = &self.stopping
-            && (self.lease.has_come_to_rest(handle) || now.since(*since) > REST_LIMIT)
-            && let Some((goal, _)) = self.stopping.take()
-        {
-            goal.end(GoalStatus::Canceled, self.seen(handle));
-        }
     }
 
     /// A goal's request that is dropped is rejected.
@@ -237,5 +191,46 @@ impl Gripper {
             stalled: false,
             reached: false,
         }
+    }
+}
+
+impl Adapter for Gripper {
+    fn step(&mut self, now: Time, handle: &mut ControlHandle) {
+        self.lease.step(now, handle);
+        while let Some(event) = self.gaps.take_event() {
+            match event {
+                ActionEvent::Goal(request) => {
+                    if let Some(wanted) = self.checked(self.jaws.of_gap(request.goal())) {
+                        self.begin(GripperGoal::Gap(request.accept()), wanted, handle);
+                    }
+                }
+                ActionEvent::Cancel(request) => self.take_cancel(request, now, handle),
+            }
+        }
+        while let Some(event) = self.fingers.take_event() {
+            match event {
+                ActionEvent::Goal(request) => {
+                    if let Some(wanted) = self.checked(self.jaws.of_fingers(request.goal())) {
+                        self.begin(GripperGoal::Fingers(request.accept()), wanted, handle);
+                    }
+                }
+                ActionEvent::Cancel(request) => self.take_cancel(request, now, handle),
+            }
+        }
+        self.run(now, handle);
+        if let Some((_, since)) = &self.stopping
+            && (self.lease.has_come_to_rest(handle) || now.since(*since) > REST_LIMIT)
+            && let Some((goal, _)) = self.stopping.take()
+        {
+            goal.end(GoalStatus::Canceled, self.seen(handle));
+        }
+    }
+
+    fn lease(&mut self) -> &mut ExternalLease {
+        &mut self.lease
+    }
+
+    fn tally(&self) -> Option<&Tally> {
+        Some(&self.tally)
     }
 }

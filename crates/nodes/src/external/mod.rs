@@ -23,6 +23,7 @@ use cmd_vel::CmdVel;
 use follow_trajectory::FollowTrajectory;
 use gripper::Gripper;
 use joints::Joints;
+use lease::ExternalLease;
 pub(crate) use tally::Tally;
 
 /// How often a running goal's client is told how far it is.
@@ -38,11 +39,33 @@ pub(crate) struct Wanted {
     pub(crate) gripper_command: bool,
 }
 
+/// What passes another system's wishes on to the gate.
+trait Adapter: Send {
+    /// Takes what arrived, and sends what is due.
+    fn step(&mut self, now: Time, handle: &mut ControlHandle);
+
+    /// What it commands its group under.
+    fn lease(&mut self) -> &mut ExternalLease;
+
+    /// The control loop has answered a request; whether it was one of this adapter.
+    fn answered(
+        &mut self,
+        request: RequestId,
+        result: Result<Accepted, Refused>,
+        layout: &Layout,
+    ) -> bool {
+        self.lease().answered(request, result, layout)
+    }
+
+    /// How its goals fared, if it has any.
+    fn tally(&self) -> Option<&Tally> {
+        None
+    }
+}
+
 /// All adapters of one robot.
 pub(crate) struct External {
-    cmd_vel: Option<CmdVel>,
-    trajectories: Vec<FollowTrajectory>,
-    grippers: Vec<Gripper>,
+    adapters: Vec<Box<dyn Adapter>>,
 }
 
 impl External {
@@ -54,23 +77,27 @@ impl External {
         wanted: Wanted,
     ) -> Result<Self, BusError> {
         let layout = &gate.layout;
-        let (mut trajectories, mut grippers) = (Vec::new(), Vec::new());
+        let mut adapters: Vec<Box<dyn Adapter>> = Vec::new();
+        if wanted.cmd_vel
+            && let Some(cmd_vel) = CmdVel::new(node, layout)?
+        {
+            adapters.push(Box::new(cmd_vel));
+        }
         for (index, group) in gate.groups.iter().enumerate() {
             if wanted.follow_joint_trajectory
                 && let Some(joints) = Joints::of(robot, layout, index, group)
             {
                 let (still, tick) = (gate.still_joint_velocity, gate.period);
                 let made = FollowTrajectory::new(node, layout, index, joints, still, tick)?;
-                trajectories.push(made);
+                adapters.push(Box::new(made));
             }
             if wanted.gripper_command
                 && let GroupLimits::Gripper { width, .. } = &group.limits
             {
-                grippers.push(Gripper::new(node, layout, index, width.upper)?);
+                adapters.push(Box::new(Gripper::new(node, layout, index, width.upper)?));
             }
         }
-        let cmd_vel = if wanted.cmd_vel { CmdVel::new(node, layout)? } else { None };
-        Ok(Self { cmd_vel, trajectories, grippers })
+        Ok(Self { adapters })
     }
 
     /// The control loop has answered a request, be it of an adapter or not.
@@ -80,30 +107,22 @@ impl External {
         result: Result<Accepted, Refused>,
         layout: &Layout,
     ) {
-        let _ = self.cmd_vel.iter_mut().any(|adapter| adapter.answered(request, result, layout))
-            || self
-                .trajectories
-                .iter_mut()
-                .any(|adapter| adapter.answered(request, result, layout))
-            || self.grippers.iter_mut().any(|adapter| adapter.answered(request, result, layout));
+        for adapter in &mut self.adapters {
+            if adapter.answered(request, result, layout) {
+                return;
+            }
+        }
     }
 
     /// Takes what arrived, and sends what is due.
     pub(crate) fn step(&mut self, now: Time, handle: &mut ControlHandle) {
-        if let Some(adapter) = &mut self.cmd_vel {
-            adapter.step(now, handle);
-        }
-        for adapter in &mut self.trajectories {
-            adapter.step(now, handle);
-        }
-        for adapter in &mut self.grippers {
+        for adapter in &mut self.adapters {
             adapter.step(now, handle);
         }
     }
 
     /// How the goals of each action fared.
     pub(crate) fn tallies(&self) -> impl Iterator<Item = &Tally> {
-        let trajectories = self.trajectories.iter().map(FollowTrajectory::tally);
-        trajectories.chain(self.grippers.iter().map(Gripper::tally))
+        self.adapters.iter().filter_map(|adapter| adapter.tally())
     }
 }
