@@ -21,6 +21,8 @@ use crate::convert::{duration_to_msg, time_to_msg};
 /// How far ahead of the present the gate is told where to be, one tick at least. It goes there in a line, and
 /// has its next set-point in the next step, so that it is not left without one by a step that is late.
 const AHEAD: Duration = Duration::from_millis(10);
+/// A set-point has arrived where it is to stay when it is within this, rad or m.
+const ARRIVED: f64 = 1e-4;
 /// Set-points that lie further apart than these ticks are of different motions.
 const SAME_MOTION_TICKS: u64 = 10;
 
@@ -197,7 +199,7 @@ impl FollowTrajectory {
         if now.since(running.told) >= FEEDBACK_PERIOD {
             running.told = now;
             let actual = Sample { position, velocity, acceleration: Vec::new() };
-            let told = feedback(&self.joints, stamp, at_s, desired, actual, &off);
+            let told = feedback(&self.joints, stamp, at_s, &desired, actual, &off);
             if let Err(error) = running.handle.publish_feedback(told) {
                 tracing::warn!(action = self.tally.action(), %error, "feedback was lost");
             }
@@ -210,9 +212,10 @@ impl FollowTrajectory {
                 why,
             });
         }
-        let Some(why) = off.beyond(&running.goal.goal, &self.joints, "its goal") else {
-            return Some(End::Reached);
-        };
+        let why = off.beyond(&running.goal.goal, &self.joints, "its goal").or_else(|| {
+            self.set_point.short_of(&desired.position, &running.goal.goal, &self.joints)
+        });
+        let Some(why) = why else { return Some(End::Reached) };
         let is_late = running.goal.goal_time.is_some_and(|limit| -left_s > limit.as_secs_f64());
         is_late.then(|| End::Violated {
             code: FollowJointTrajectoryResult::GOAL_TOLERANCE_VIOLATED,
@@ -278,6 +281,18 @@ impl Course {
 }
 
 impl SetPoint {
+    /// Which joints' set-points are still on their way to a goal whose position is judged. The gate keeps them
+    /// where they are at the end, which is not to be short of it by a tolerance.
+    fn short_of(&self, goal: &[f64], judged: &[Tolerance], joints: &Joints) -> Option<String> {
+        let off = difference(goal, &self.position);
+        let (i, off) = off
+            .into_iter()
+            .enumerate()
+            .find(|(i, off)| judged[*i].position.is_some() && exceeds(off.abs(), ARRIVED))?;
+        let (name, unit) = (&joints.names[i], joints.units[i]);
+        Some(format!("the set-point of {name} is {:.4} {unit} off its goal", off.abs()))
+    }
+
     fn update(&mut self, joints: &Joints, handle: &mut ControlHandle) {
         let snapshot = handle.snapshot();
         let ticks = snapshot.output.tick.saturating_sub(self.tick);
@@ -346,7 +361,7 @@ fn feedback(
     joints: &Joints,
     stamp: Time,
     at_s: f64,
-    desired: Sample,
+    desired: &Sample,
     actual: Sample,
     off: &Off,
 ) -> FollowJointTrajectoryFeedback {
@@ -366,7 +381,7 @@ fn feedback(
     FollowJointTrajectoryFeedback {
         header: Header { stamp: time_to_msg(stamp), frame_id: String::new() },
         joint_names: joints.names.clone(),
-        desired: point(desired),
+        desired: point(desired.clone()),
         actual: point(actual),
         error: point(error),
         ..Default::default()

@@ -16,8 +16,8 @@ use crate::convert::{duration_from_msg, time_from_msg};
 const LATEST: Duration = Duration::from_millis(500);
 /// A start further ahead is on another clock than this robot's.
 const FURTHEST_AHEAD: Duration = Duration::from_secs(60);
-/// A position beyond its limit by no more than this, rad or m, is what a planner made of a measured one. The
-/// gate keeps to the limit.
+/// A position beyond its limit by no more than this, rad or m, is what a planner made of a measured one, and is
+/// taken to be the limit.
 const SLACK: f64 = 1e-3;
 /// Speed that counts as none, rad/s or m/s.
 const NO_SPEED: f64 = f32::EPSILON as f64;
@@ -139,7 +139,7 @@ fn knots(
     let mut knots: Vec<Knot> = Vec::with_capacity(points.len());
     for (i, point) in points.iter().enumerate() {
         let field = |name: &str| format!("trajectory.points[{i}].{name}");
-        let knot = Knot {
+        let mut knot = Knot {
             at_s: at_s(point, knots.last(), &field)?,
             position: values(&point.positions, order, false, &field("positions"))?,
             velocity: values(&point.velocities, order, true, &field("velocities"))?,
@@ -154,7 +154,7 @@ fn knots(
             return Err(Unfit::new(field("effort"), point.effort.len(), allowed));
         }
         for (((name, limits), unit), position) in
-            joints.names.iter().zip(&joints.limits).zip(&joints.units).zip(&knot.position)
+            joints.names.iter().zip(&joints.limits).zip(&joints.units).zip(&mut knot.position)
         {
             let (lower, upper) = (limits.lower, limits.upper);
             if *position < lower - SLACK || *position > upper + SLACK {
@@ -162,6 +162,7 @@ fn knots(
                 let allowed = format!("{lower} to {upper} {unit}");
                 return Err(Unfit::new(field("positions"), actual, allowed));
             }
+            *position = position.clamp(lower, upper);
         }
         let moving = joints.names.iter().zip(&knot.velocity).find(|(_, v)| v.abs() > NO_SPEED);
         if let Some((name, velocity)) = moving

@@ -142,10 +142,18 @@ fn a_trajectory_is_followed_through_its_points_and_succeeds_at_rest_at_the_last(
         let (position, velocity) = rig.joint(name);
         assert!((position - wanted).abs() < 0.01 && velocity.abs() < 0.05, "{name}: {position}");
     }
+    let ended = rig.seen.len();
     // Sooner than a lease without commands ends by itself.
     rig.run(0.04);
     let owner = rig.owner("arm");
     assert_eq!((owner.source, owner.output_kind), (0, GroupOwner::OUTPUT_HOLD));
+    rig.run(1.0);
+    for (_, tick) in &rig.seen[ended..] {
+        for (name, wanted) in ARM.iter().zip(end) {
+            let measured = tick.joint_state.position[rig.layout.joint_index(name).unwrap()];
+            assert!((measured - wanted).abs() < 1e-3, "{name} is held at {measured}");
+        }
+    }
 }
 
 #[test]
@@ -160,7 +168,8 @@ fn positions_alone_and_a_start_that_lies_ahead_will_do() {
     assert_eq!(status, GoalStatus::Succeeded, "{result:?}");
     let took = rig.now().since(sent_at);
     assert!(took > Duration::from_millis(1990) && took < Duration::from_millis(2400), "{took:?}");
-    assert!((rig.joint("head_pan_joint").0 - 0.2).abs() < 0.01);
+    rig.run(0.5);
+    assert!((rig.joint("head_pan_joint").0 - 0.2).abs() < 1e-3, "held at the end of a line, too");
 }
 
 #[test]
