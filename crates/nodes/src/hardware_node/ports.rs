@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nalgebra::Isometry3;
 use sinew_bus::{BusError, BusNode, Publisher, Request, ServiceServer, names};
 use sinew_msgs::geometry_msgs::{Transform, TransformStamped, Vector3};
 use sinew_msgs::nav_msgs::Odometry;
@@ -81,10 +82,11 @@ pub(crate) struct Telemetry {
     transitions: Publisher<GroupTransition>,
     last_safety: Option<(Time, SafetyState)>,
     kinematics: Kinematics,
-    /// Parent and child of every link but the root, by index and name.
+    /// Parent and child of every link that moves against its parent, by index and name.
     links: Vec<(usize, usize, String, String)>,
     /// Latched: said once, kept alive here.
     _description: Publisher<StringMsg>,
+    _tf_static: Publisher<TFMessage>,
 }
 
 impl Telemetry {
@@ -99,9 +101,18 @@ impl Telemetry {
         let text = std::fs::read_to_string(model.body_path()).unwrap_or_default();
         description.publish(&StringMsg { data: text })?;
         let links = model.links();
-        let pairs = links.iter().enumerate().filter_map(|(index, link)| {
-            let parent = link.parent?;
-            Some((parent, index, links[parent].name.clone(), link.name.clone()))
+        let with_parent = |index: usize| Some((links[index].parent?, index));
+        let (fixed, moving): (Vec<_>, Vec<_>) = (0..links.len())
+            .filter_map(with_parent)
+            .partition(|(_, index)| links[*index].joints.is_empty());
+        let tf_static = node.publisher(&names::TF_STATIC)?;
+        let transforms = fixed.into_iter().map(|(parent, index)| {
+            let (parent, link) = (&links[parent].name, &links[index]);
+            transform_to_msg(parent, &link.name, &link.parent_from_link, Time::ZERO)
+        });
+        tf_static.publish(&TFMessage { transforms: transforms.collect() })?;
+        let moving = moving.into_iter().map(|(parent, index)| {
+            (parent, index, links[parent].name.clone(), links[index].name.clone())
         });
         Ok(Self {
             tick: node.publisher(&names::ROBOT_TICK)?,
@@ -115,8 +126,9 @@ impl Telemetry {
             transitions: node.publisher(&names::TRANSITIONS)?,
             last_safety: None,
             kinematics: Kinematics::new(model),
-            links: pairs.collect(),
+            links: moving.collect(),
             _description: description,
+            _tf_static: tf_static,
         })
     }
 
@@ -164,16 +176,8 @@ impl Telemetry {
         }
         let poses = self.kinematics.base_from_link();
         for (parent, child, parent_name, child_name) in &self.links {
-            let pose = pose_to_msg(&(poses[*parent].inverse() * poses[*child]));
-            let (p, q) = (pose.position, pose.orientation);
-            transforms.push(TransformStamped {
-                header: header(parent_name),
-                child_frame_id: child_name.clone(),
-                transform: Transform {
-                    translation: Vector3 { x: p.x, y: p.y, z: p.z },
-                    rotation: q,
-                },
-            });
+            let pose = poses[*parent].inverse() * poses[*child];
+            transforms.push(transform_to_msg(parent_name, child_name, &pose, now));
         }
         transforms
     }
@@ -196,6 +200,23 @@ impl Telemetry {
         self.safety.publish(&message)?;
         self.last_safety = Some((now, message));
         Ok(())
+    }
+}
+
+fn transform_to_msg(
+    parent: &str,
+    child: &str,
+    pose: &Isometry3<f64>,
+    stamp: Time,
+) -> TransformStamped {
+    let (p, q) = {
+        let pose = pose_to_msg(pose);
+        (pose.position, pose.orientation)
+    };
+    TransformStamped {
+        header: Header { stamp: time_to_msg(stamp), frame_id: parent.into() },
+        child_frame_id: child.into(),
+        transform: Transform { translation: Vector3 { x: p.x, y: p.y, z: p.z }, rotation: q },
     }
 }
 

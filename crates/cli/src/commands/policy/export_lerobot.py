@@ -50,7 +50,10 @@ def main():
         fail(f"{checkpoint / 'config.json'}: type {config.get('type')}; allowed: act")
 
     numpy, onnxruntime, torch, ACTPolicy = imports()
-    policy = ACTPolicy.from_pretrained(checkpoint)
+    try:
+        policy = ACTPolicy.from_pretrained(checkpoint)
+    except Exception as error:  # LeRobot's and its libraries' own kinds, of which each version has others.
+        fail(f"{checkpoint}: cannot be loaded by the LeRobot of {sys.executable}: {error}")
     policy.to("cpu").eval()
     features = policy.config.input_features
     pictures = list(policy.config.image_features)
