@@ -44,11 +44,11 @@ pub(crate) fn run(args: &BridgeArgs) -> Result<Exit> {
     let mut told: Option<Instant> = None;
     while !interrupt::is_set() {
         waiter.wait(POLL);
-        if let Err(error) = bridge.step() {
-            if told.is_none_or(|at| at.elapsed() > TOLD_EVERY) {
-                told = Some(Instant::now());
-                eprintln!("error: {error}");
-            }
+        if let Err(error) = bridge.step()
+            && told.is_none_or(|at| at.elapsed() > TOLD_EVERY)
+        {
+            told = Some(Instant::now());
+            eprintln!("error: {error}");
         }
     }
     Ok(Exit::Success)
