@@ -289,7 +289,7 @@ impl SetPoint {
             .into_iter()
             .enumerate()
             .find(|(i, off)| judged[*i].position.is_some() && exceeds(off.abs(), ARRIVED))?;
-        let (name, unit) = (&joints.names[i], joints.units[i]);
+        let (name, unit) = (&joints.names[i], joints.unit(i));
         Some(format!("the set-point of {name} is {:.4} {unit} off its goal", off.abs()))
     }
 
@@ -325,7 +325,7 @@ impl Off {
     fn beyond(&self, tolerances: &[Tolerance], joints: &Joints, of: &str) -> Option<String> {
         let mut said = Vec::new();
         for (i, tolerance) in tolerances.iter().enumerate() {
-            let (name, unit) = (&joints.names[i], joints.units[i]);
+            let (name, unit) = (&joints.names[i], joints.unit(i));
             let (position, velocity) = (self.position[i].abs(), self.velocity[i].abs());
             if let Some(allowed) = tolerance.position
                 && exceeds(position, allowed)

@@ -12,8 +12,8 @@ pub(super) struct Joints {
     pub(super) indices: Vec<usize>,
     /// What set-points the gate lets through.
     pub(super) limits: Vec<AxisLimits>,
-    /// rad or m.
-    pub(super) units: Vec<&'static str>,
+    /// Whether positions are in rad; else they are in m.
+    pub(super) rotary: Vec<bool>,
 }
 
 impl Joints {
@@ -26,16 +26,19 @@ impl Joints {
     ) -> Option<Self> {
         let GroupLimits::Position(limits) = &gate.limits else { return None };
         let group = &layout.groups()[index];
-        let unit = |joint: &usize| {
-            if robot.joints()[*joint].kind.is_rotary() { "rad" } else { "m" }
-        };
+        let is_rotary = |joint: &usize| robot.joints()[*joint].kind.is_rotary();
         Some(Self {
             group: group.name.clone(),
             names: group.joints.iter().map(|joint| layout.joints()[*joint].clone()).collect(),
             indices: group.joints.clone(),
             limits: limits.clone(),
-            units: group.joints.iter().map(unit).collect(),
+            rotary: group.joints.iter().map(is_rotary).collect(),
         })
+    }
+
+    /// Of a joint's positions.
+    pub(super) fn unit(&self, joint: usize) -> &'static str {
+        if self.rotary[joint] { "rad" } else { "m" }
     }
 
     /// What is measured, positions and velocities.

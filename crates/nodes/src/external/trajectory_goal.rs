@@ -21,8 +21,9 @@ const FURTHEST_AHEAD: Duration = Duration::from_secs(60);
 const SLACK: f64 = 1e-3;
 /// Speed that counts as none, rad/s or m/s.
 const NO_SPEED: f64 = f32::EPSILON as f64;
-/// How far from its goal a joint may end where the goal says nothing, rad or m.
-const GOAL_POSITION: f64 = 0.01;
+/// How far off a joint may end where the goal says nothing.
+const GOAL_RAD: f64 = 0.02;
+const GOAL_M: f64 = 0.005;
 /// How long after its end a trajectory may settle where the goal says nothing.
 const GOAL_TIME: Duration = Duration::from_secs(2);
 
@@ -73,13 +74,16 @@ impl TrajectoryGoal {
             ));
         }
         let order = order(&goal.trajectory, joints)?;
-        let no_path = Tolerance { position: None, velocity: None };
-        let at_goal = Tolerance { position: Some(GOAL_POSITION), velocity: Some(still) };
+        let on_path = |_: bool| Tolerance { position: None, velocity: None };
+        let at_goal = |is_rotary: bool| Tolerance {
+            position: Some(if is_rotary { GOAL_RAD } else { GOAL_M }),
+            velocity: Some(still),
+        };
         Ok(Self {
             start: start(&goal.trajectory, now)?,
             knots: knots(&goal.trajectory, joints, &order)?,
-            path: tolerances("path_tolerance", &goal.path_tolerance, joints, no_path)?,
-            goal: tolerances("goal_tolerance", &goal.goal_tolerance, joints, at_goal)?,
+            path: tolerances("path_tolerance", &goal.path_tolerance, joints, &on_path)?,
+            goal: tolerances("goal_tolerance", &goal.goal_tolerance, joints, &at_goal)?,
             goal_time: goal_time(&goal.goal_time_tolerance)?,
         })
     }
@@ -153,9 +157,9 @@ fn knots(
             let allowed = "none: the group is commanded by position";
             return Err(Unfit::new(field("effort"), point.effort.len(), allowed));
         }
-        for (((name, limits), unit), position) in
-            joints.names.iter().zip(&joints.limits).zip(&joints.units).zip(&mut knot.position)
-        {
+        for (joint, position) in knot.position.iter_mut().enumerate() {
+            let (name, limits) = (&joints.names[joint], &joints.limits[joint]);
+            let unit = joints.unit(joint);
             let (lower, upper) = (limits.lower, limits.upper);
             if *position < lower - SLACK || *position > upper + SLACK {
                 let actual = format!("{name} at {position} {unit}");
@@ -219,14 +223,14 @@ fn values(
     Ok(order.iter().map(|place| given[*place]).collect())
 }
 
-/// What each joint may be off: of the goal, or else the default.
+/// What each joint may be off: of the goal, or else the default for its kind.
 fn tolerances(
     field: &str,
     given: &[JointTolerance],
     joints: &Joints,
-    default: Tolerance,
+    default: &dyn Fn(bool) -> Tolerance,
 ) -> Result<Vec<Tolerance>, Unfit> {
-    let mut made = vec![default; joints.names.len()];
+    let mut made: Vec<_> = joints.rotary.iter().map(|is_rotary| default(*is_rotary)).collect();
     for tolerance in given {
         let name = &tolerance.name;
         let Some(joint) = joints.names.iter().position(|joint| joint == name) else {
@@ -237,9 +241,10 @@ fn tolerances(
             let allowed = "0 or -1: accelerations are not measured";
             return Err(Unfit::new(field("acceleration"), tolerance.acceleration, allowed));
         }
+        let Tolerance { position, velocity } = default(joints.rotary[joint]);
         made[joint] = Tolerance {
-            position: bound(tolerance.position, default.position, &field("position"))?,
-            velocity: bound(tolerance.velocity, default.velocity, &field("velocity"))?,
+            position: bound(tolerance.position, position, &field("position"))?,
+            velocity: bound(tolerance.velocity, velocity, &field("velocity"))?,
         };
     }
     Ok(made)
