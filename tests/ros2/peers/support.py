@@ -9,6 +9,9 @@ from pathlib import Path
 
 import rclpy
 from rclpy.executors import MultiThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sinew_msgs.msg import SafetyState
+from std_srvs.srv import Trigger
 
 ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT_S = 60.0
@@ -58,23 +61,61 @@ class Spun:
         rclpy.try_shutdown()
 
 
+def latched(depth):
+    return QoSProfile(depth=depth, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class Operator:
+    """Who watches a robot's safety state and has its operator services, by the robot's namespace."""
+
+    def __init__(self, node, robot):
+        self.node, self.robot = node, robot
+        self.last = {}
+        self.counts = {}
+        self.state_topic = f"{robot}/safety/state"
+        self.listen(self.state_topic, SafetyState, latched(1))
+
+    def listen(self, name, kind, qos):
+        def hear(message):
+            self.last[name] = message
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+        return self.node.create_subscription(kind, name, hear, qos)
+
+    def safety(self):
+        return self.last.get(self.state_topic)
+
+    def owner(self, group):
+        return {owner.group: owner for owner in self.safety().owners}[group]
+
+    def is_in(self, mode):
+        return self.safety() is not None and self.safety().mode == mode
+
+    def call(self, name):
+        client = self.node.create_client(Trigger, f"{self.robot}/{name}")
+        try:
+            if not client.wait_for_service(timeout_sec=20):
+                raise TimeoutError(f"no service {name}")
+            return answer(client.call_async(Trigger.Request()))
+        finally:
+            self.node.destroy_client(client)
+
+
 class System:
-    """Nodes of the robot `/mobi` at the simulated table, each a process over the ROS 2 carrier.
+    """Nodes of a robot, each a process over the ROS 2 carrier. `program` is what starts `sinew`, as words."""
 
-    `program` is what starts `sinew`, as words.
-    """
-
-    def __init__(self, program):
-        self.program = program
+    def __init__(self, program, robot):
+        self.program, self.robot = program, robot
         self.processes = {}
 
     def start(self, kind, **parameters):
-        words = [*self.program, "node", kind, "--carrier", "ros2", "--ros-args", "-r", "__ns:=/mobi"]
+        words = [*self.program, "node", kind, "--carrier", "ros2", "--ros-args", "-r", f"__ns:={self.robot}"]
         for name, value in parameters.items():
             words += ["-p", f"{name}:={value}"]
         self.processes[kind] = subprocess.Popen(words)
 
-    def start_all(self):
+    def start_table(self):
+        """The mobile manipulator at its simulated table."""
         robot = ROOT / "urdf/mobi.robot.yaml"
         self.start("hardware", world=ROOT / "worlds/tabletop.yaml", seed=1, pace="real_time")
         self.start("skills", robot=robot, policies=ROOT / "policies", manipulation="scripted")
@@ -87,6 +128,12 @@ class System:
         process = self.processes.pop(kind)
         process.kill()
         process.wait()
+
+    def stop(self, kind):
+        """As Ctrl-C does."""
+        process = self.processes.pop(kind)
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
 
     def ended(self):
         return [kind for kind, process in self.processes.items() if process.poll() is not None]

@@ -13,58 +13,33 @@ from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
 from rclpy.action import ActionClient
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState, Joy
 from sinew_msgs.action import ExecuteSkill, ExecuteTask
 from sinew_msgs.msg import SafetyState, SkillManifestArray, SkillResult
 from sinew_msgs.srv import AcquireLease
 from std_msgs.msg import String
-from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
-from support import Spun, System, answer, check, environment, failures, wait
+from support import Operator, Spun, System, answer, check, environment, failures, latched, wait
 
 DEFAULT = QoSProfile(depth=10)
-SENSOR = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
-def latched(depth):
-    return QoSProfile(depth=depth, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-
-
-class Judge:
-    """What an operator sees and can do."""
+class Judge(Operator):
+    """What a user sees and can do."""
 
     def __init__(self, node):
-        self.node = node
-        self.last = {}
-        self.counts = {}
+        super().__init__(node, "/mobi")
         self.results = {}
         self.feedback = []
-        self.listen("/mobi/safety/state", SafetyState, latched(1))
         self.listen("/mobi/odom", Odometry, DEFAULT)
         node.create_subscription(SkillResult, "/mobi/skill_results", self.on_result, latched(10))
         self.skills = ActionClient(node, ExecuteSkill, "/mobi/execute_skill")
         self.tasks = ActionClient(node, ExecuteTask, "/mobi/execute_task")
 
-    def listen(self, name, kind, qos):
-        def hear(message):
-            self.last[name] = message
-            self.counts[name] = self.counts.get(name, 0) + 1
-
-        return self.node.create_subscription(kind, name, hear, qos)
-
     def on_result(self, message):
         self.results[bytes(message.goal_id)] = message
-
-    def safety(self):
-        return self.last.get("/mobi/safety/state")
-
-    def owner(self, group):
-        return {owner.group: owner for owner in self.safety().owners}[group]
-
-    def is_in(self, mode):
-        return self.safety() is not None and self.safety().mode == mode
 
     def speed(self):
         twist = self.last["/mobi/odom"].twist.twist
@@ -75,15 +50,6 @@ class Judge:
 
     def rests(self, within=10.0):
         return wait(lambda: self.speed() < 0.01, within)
-
-    def call(self, name):
-        client = self.node.create_client(Trigger, name)
-        try:
-            if not client.wait_for_service(timeout_sec=20):
-                raise TimeoutError(f"no service {name}")
-            return answer(client.call_async(Trigger.Request()))
-        finally:
-            self.node.destroy_client(client)
 
     def skill(self, skill_id, arguments=None, **fields):
         """Sends a goal; its handle."""
@@ -244,7 +210,7 @@ def teleop(judge):
     check("joy: the skill ends unless it is resumed, and counts the intervention", ended, result)
     check("joy: nothing resumes by itself", owner().needs_resume and owner().source == 0, owner())
     pad.held, pad.forward, pad.is_silent = False, 0.0, False
-    check("joy: an operator resumes", judge.call("/mobi/safety/resume").success)
+    check("joy: an operator resumes", judge.call("safety/resume").success)
     check("joy: then skills may drive again", wait(lambda: not owner().needs_resume), owner())
     judge.node.destroy_timer(pad.timer)
 
@@ -283,18 +249,18 @@ def dead_skills(judge, system):
 
 
 def e_stop(judge):
-    check("e-stop: is taken", judge.call("/mobi/hardware/e_stop_trigger").success)
+    check("e-stop: is taken", judge.call("hardware/e_stop_trigger").success)
     check("e-stop: ESTOP", wait(lambda: judge.is_in(SafetyState.MODE_ESTOP), 5.0), judge.safety())
-    check("e-stop: reset leads to DISARMED", judge.call("/mobi/hardware/e_stop_reset").success)
+    check("e-stop: reset leads to DISARMED", judge.call("hardware/e_stop_reset").success)
     check("e-stop: DISARMED", wait(lambda: judge.is_in(SafetyState.MODE_DISARMED), 5.0), judge.safety())
-    check("e-stop: armed by an operator", judge.call("/mobi/safety/arm").success)
+    check("e-stop: armed by an operator", judge.call("safety/arm").success)
     check("e-stop: READY", wait(lambda: judge.is_in(SafetyState.MODE_READY), 5.0), judge.safety())
 
 
 def main(program):
-    with System(program) as system, Spun("judge") as node:
+    with System(program, "/mobi") as system, Spun("judge") as node:
         judge = Judge(node)
-        system.start_all()
+        system.start_table()
         try:
             ready = wait(lambda: judge.is_in(SafetyState.MODE_READY))
             check("the robot gets READY", ready, judge.safety())
