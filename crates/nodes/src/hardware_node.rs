@@ -20,6 +20,7 @@ use crate::convert::{command_from_msg, safety_to_msg, tick_to_msg};
 use crate::external::{External, Wanted};
 use crate::node::{Node, NodeError, Progress};
 use crate::provenance::ProvenanceTopic;
+use crate::ros_clock::RosClock;
 use diagnostics::Diagnostics;
 use drive::{Drive, Prepared};
 pub use parameters::{DriverParameter, HardwareParameters, PaceParameter};
@@ -76,9 +77,10 @@ impl HardwareNode {
         let seed = parameters.seed.unwrap_or(0);
         let world = prepared.world.clone().map(|world| WorldPorts::new(&node, world, seed));
         let simulated = parameters.is_simulated();
+        let clock = if simulated { RosClock::Simulated } else { RosClock::Wall };
         let ports = Ports::new(&node).map_err(|e| failed(&e))?;
-        let telemetry = Telemetry::new(&node, robot, &layout, simulated).map_err(|e| failed(&e))?;
-        let diagnostics = Diagnostics::new(&node, robot.name(), layout.clone());
+        let telemetry = Telemetry::new(&node, robot, &layout, clock).map_err(|e| failed(&e))?;
+        let diagnostics = Diagnostics::new(&node, robot.name(), layout.clone(), clock);
         let period = Duration::from_secs(1) / rate;
         // Last, when nothing can fail any more that would have to stop it again.
         let (world, diagnostics) =
@@ -90,7 +92,7 @@ impl HardwareNode {
             follow_joint_trajectory: parameters.follow_joint_trajectory,
             gripper_command: parameters.gripper_command,
         };
-        let external = External::new(&node, robot, &prepared.gate, wanted);
+        let external = External::new(&node, robot, &prepared.gate, wanted, clock);
         let external = external.map_err(|e| failed(&e))?;
         let peers = Peers::new(&node, parameters.lock_step_with)?;
         let (drive, handle) = prepared.start().map_err(|e| failed(&e))?;

@@ -15,6 +15,7 @@ mod planner_node;
 mod policy_fallback;
 mod provenance;
 mod robot_facts;
+mod ros_clock;
 mod skills_node;
 mod system;
 mod task_client;

@@ -4,6 +4,7 @@ use sinew_bus::{
     ActionEvent, ActionServer, BusError, BusNode, CancelRequest, GoalHandle, GoalRequest, names,
 };
 use sinew_hardware::ControlHandle;
+use sinew_msgs::builtin_interfaces;
 use sinew_msgs::control_msgs::action::FollowJointTrajectory;
 use sinew_msgs::control_msgs::{FollowJointTrajectoryFeedback, FollowJointTrajectoryResult};
 use sinew_msgs::std_msgs::Header;
@@ -16,7 +17,8 @@ use super::tally::Tally;
 use super::trajectory::{Knot, Sample, Trajectory};
 use super::trajectory_goal::{Tolerance, TrajectoryGoal};
 use super::{Adapter, FEEDBACK_PERIOD, REST_LIMIT};
-use crate::convert::{duration_to_msg, time_to_msg};
+use crate::convert::duration_to_msg;
+use crate::ros_clock::RosClock;
 
 /// How far ahead of the present the gate is told where to be, one tick at least. It goes there in a line, and
 /// has its next set-point in the next step, so that it is not left without one by a step that is late.
@@ -39,6 +41,7 @@ pub(super) struct FollowTrajectory {
     /// Speed under which a joint is at rest, rad/s or m/s.
     still: f64,
     ahead: Duration,
+    clock: RosClock,
     running: Option<Running>,
     /// Cancelled, on its way to rest.
     stopping: Option<(GoalHandle<FollowJointTrajectory>, Time)>,
@@ -84,6 +87,7 @@ impl FollowTrajectory {
         joints: Joints,
         still: f64,
         tick: Duration,
+        clock: RosClock,
     ) -> Result<Self, BusError> {
         let action = names::follow_joint_trajectory(&joints.group);
         let ahead = AHEAD.max(tick);
@@ -98,6 +102,7 @@ impl FollowTrajectory {
             },
             still,
             ahead,
+            clock,
             running: None,
             stopping: None,
             tally: Tally::new(action.name.into_owned()),
@@ -106,13 +111,14 @@ impl FollowTrajectory {
     }
 
     fn take_goal(&mut self, request: GoalRequest<FollowJointTrajectory>, now: Time) {
-        let goal = match TrajectoryGoal::of(request.goal(), &self.joints, self.still, now) {
-            Ok(goal) => goal,
-            Err(unfit) => {
-                self.tally.rejected(&unfit);
-                return request.reject();
-            }
-        };
+        let goal =
+            match TrajectoryGoal::of(request.goal(), &self.joints, self.still, now, self.clock) {
+                Ok(goal) => goal,
+                Err(unfit) => {
+                    self.tally.rejected(&unfit);
+                    return request.reject();
+                }
+            };
         if let Some(running) = self.running.take() {
             self.abort(running.handle, "pre-empted by a new goal".into());
         }
@@ -199,6 +205,7 @@ impl FollowTrajectory {
         if now.since(running.told) >= FEEDBACK_PERIOD {
             running.told = now;
             let actual = Sample { position, velocity, acceleration: Vec::new() };
+            let stamp = self.clock.stamp(stamp);
             let told = feedback(&self.joints, stamp, at_s, &desired, actual, &off);
             if let Err(error) = running.handle.publish_feedback(told) {
                 tracing::warn!(action = self.tally.action(), %error, "feedback was lost");
@@ -359,7 +366,7 @@ fn result(error_code: i32, error_string: String) -> FollowJointTrajectoryResult 
 
 fn feedback(
     joints: &Joints,
-    stamp: Time,
+    stamp: builtin_interfaces::Time,
     at_s: f64,
     desired: &Sample,
     actual: Sample,
@@ -379,7 +386,7 @@ fn feedback(
         acceleration: Vec::new(),
     };
     FollowJointTrajectoryFeedback {
-        header: Header { stamp: time_to_msg(stamp), frame_id: String::new() },
+        header: Header { stamp, frame_id: String::new() },
         joint_names: joints.names.clone(),
         desired: point(desired.clone()),
         actual: point(actual),

@@ -14,7 +14,7 @@ use super::lease::{ExternalLease, Standing};
 use super::tally::Tally;
 use super::unfit::Unfit;
 use super::{Adapter, FEEDBACK_PERIOD, REST_LIMIT};
-use crate::convert::time_to_msg;
+use crate::ros_clock::RosClock;
 
 /// How often the width is sent to the gate.
 const PERIOD: Duration = Duration::from_millis(20);
@@ -40,6 +40,7 @@ pub(super) struct Gripper {
     gaps: ActionServer<GripperCommand>,
     fingers: ActionServer<ParallelGripperCommand>,
     lease: ExternalLease,
+    clock: RosClock,
     running: Option<Running>,
     /// Cancelled, on its way to rest.
     stopping: Option<(GripperGoal, Time)>,
@@ -63,6 +64,7 @@ impl Gripper {
         layout: &Layout,
         index: usize,
         max_width_m: f64,
+        clock: RosClock,
     ) -> Result<Self, BusError> {
         let group = &layout.groups()[index];
         let name = |joint: &usize| layout.joints()[*joint].clone();
@@ -74,6 +76,7 @@ impl Gripper {
             gaps: node.action_server(&gap)?,
             fingers: node.action_server(&names::parallel_gripper_command(&group.name))?,
             lease: ExternalLease::new(layout, index, PERIOD),
+            clock,
             running: None,
             stopping: None,
             tally: Tally::new(gap.name.into_owned()),
@@ -182,7 +185,7 @@ impl Gripper {
             width_m: gripper.width_m,
             force_n: gripper.force_n,
             fingers: JointState {
-                header: Header { stamp: time_to_msg(state.stamp), frame_id: String::new() },
+                header: Header { stamp: self.clock.stamp(state.stamp), frame_id: String::new() },
                 name: self.jaws.names.clone(),
                 position: fingers.clone().map(|joint| joint.position).collect(),
                 velocity: fingers.clone().map(|joint| joint.velocity).collect(),

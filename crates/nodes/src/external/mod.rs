@@ -19,6 +19,7 @@ use sinew_hardware::{Accepted, ControlHandle, GateConfig, GroupLimits, Refused, 
 use sinew_robot::RobotModel;
 use sinew_types::{Layout, Time};
 
+use crate::ros_clock::RosClock;
 use cmd_vel::CmdVel;
 use follow_trajectory::FollowTrajectory;
 use gripper::Gripper;
@@ -75,6 +76,7 @@ impl External {
         robot: &RobotModel,
         gate: &GateConfig,
         wanted: Wanted,
+        clock: RosClock,
     ) -> Result<Self, BusError> {
         let layout = &gate.layout;
         let mut adapters: Vec<Box<dyn Adapter>> = Vec::new();
@@ -88,13 +90,13 @@ impl External {
                 && let Some(joints) = Joints::of(robot, layout, index, group)
             {
                 let (still, tick) = (gate.still_joint_velocity, gate.period);
-                let made = FollowTrajectory::new(node, layout, index, joints, still, tick)?;
+                let made = FollowTrajectory::new(node, layout, index, joints, still, tick, clock)?;
                 adapters.push(Box::new(made));
             }
             if wanted.gripper_command
                 && let GroupLimits::Gripper { width, .. } = &group.limits
             {
-                adapters.push(Box::new(Gripper::new(node, layout, index, width.upper)?));
+                adapters.push(Box::new(Gripper::new(node, layout, index, width.upper, clock)?));
             }
         }
         Ok(Self { adapters })

@@ -10,7 +10,8 @@ use sinew_types::Time;
 use super::joints::Joints;
 use super::trajectory::Knot;
 use super::unfit::Unfit;
-use crate::convert::{duration_from_msg, time_from_msg};
+use crate::convert::duration_from_msg;
+use crate::ros_clock::RosClock;
 
 /// A start that lies no further in the past than this is made at once.
 const LATEST: Duration = Duration::from_millis(500);
@@ -52,12 +53,14 @@ pub(super) struct Tolerance {
 }
 
 impl TrajectoryGoal {
-    /// Checks all of a goal. `still` is the speed under which a joint is at rest, rad/s or m/s.
+    /// Checks all of a goal, whose stamp is of that clock. `still` is the speed under which a joint is at rest, rad/s or
+    /// m/s.
     pub(super) fn of(
         goal: &FollowJointTrajectoryGoal,
         joints: &Joints,
         still: f64,
         now: Time,
+        clock: RosClock,
     ) -> Result<Self, Unfit> {
         let multi_dof = &goal.multi_dof_trajectory;
         let parts = [
@@ -80,7 +83,7 @@ impl TrajectoryGoal {
             velocity: Some(still),
         };
         Ok(Self {
-            start: start(&goal.trajectory, now)?,
+            start: start(&goal.trajectory, now, clock)?,
             knots: knots(&goal.trajectory, joints, &order)?,
             path: tolerances("path_tolerance", &goal.path_tolerance, joints, &on_path)?,
             goal: tolerances("goal_tolerance", &goal.goal_tolerance, joints, &at_goal)?,
@@ -111,12 +114,12 @@ fn order(trajectory: &JointTrajectory, joints: &Joints) -> Result<Vec<usize>, Un
     joints.names.iter().map(place).collect()
 }
 
-fn start(trajectory: &JointTrajectory, now: Time) -> Result<Option<Time>, Unfit> {
+fn start(trajectory: &JointTrajectory, now: Time, clock: RosClock) -> Result<Option<Time>, Unfit> {
     let stamp = &trajectory.header.stamp;
     if (stamp.sec, stamp.nanosec) == (0, 0) {
         return Ok(None);
     }
-    let at = time_from_msg(stamp);
+    let at = clock.robot_time(stamp);
     let (late, ahead) = (now.since(at), at.since(now));
     let is_old = stamp.sec < 0 || late > LATEST;
     if !is_old && ahead <= FURTHEST_AHEAD {

@@ -10,8 +10,8 @@ use sinew_msgs::diagnostic_msgs::{DiagnosticArray, DiagnosticStatus, KeyValue};
 use sinew_msgs::std_msgs::Header;
 use sinew_types::{JointHealth, JointState, Layout, Time};
 
-use crate::convert::time_to_msg;
 use crate::external::Tally;
+use crate::ros_clock::RosClock;
 
 /// How often the health of the hardware is told.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -30,6 +30,7 @@ pub(super) struct Diagnostics {
     node: String,
     robot: String,
     layout: Layout,
+    clock: RosClock,
     last: Option<Last>,
     /// Goals of each action that did not go well, as they were told last.
     troubles: Vec<u64>,
@@ -46,13 +47,19 @@ struct Last {
 }
 
 impl Diagnostics {
-    pub(super) fn new(node: &BusNode, robot: &str, layout: Layout) -> Result<Self, BusError> {
+    pub(super) fn new(
+        node: &BusNode,
+        robot: &str,
+        layout: Layout,
+        clock: RosClock,
+    ) -> Result<Self, BusError> {
         let name = format!("{}/{}", node.namespace().trim_matches('/'), node.name());
         Ok(Self {
             publisher: node.publisher(&names::DIAGNOSTICS)?,
             node: name.trim_start_matches('/').to_owned(),
             robot: robot.to_owned(),
             layout,
+            clock,
             last: None,
             troubles: Vec::new(),
         })
@@ -98,7 +105,7 @@ impl Diagnostics {
             troubles.push(tally.troubles());
         }
         self.troubles = troubles;
-        let header = Header { stamp: time_to_msg(now), frame_id: String::new() };
+        let header = Header { stamp: self.clock.stamp(now), frame_id: String::new() };
         self.publisher.publish(&DiagnosticArray { header, status })
     }
 
