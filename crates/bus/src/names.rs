@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 
 use sinew_msgs::sinew_msgs as sinew;
 use sinew_msgs::{
-    diagnostic_msgs, geometry_msgs, nav_msgs, rosgraph_msgs, sensor_msgs, std_msgs, std_srvs,
-    tf2_msgs,
+    control_msgs, diagnostic_msgs, geometry_msgs, nav_msgs, rosgraph_msgs, sensor_msgs, std_msgs,
+    std_srvs, tf2_msgs,
 };
 
 use crate::{Action, Message, Qos, Service};
@@ -167,6 +167,29 @@ pub const CMD_VEL: Topic<geometry_msgs::Twist> = Topic::new("cmd_vel", Qos::DEFA
 /// As [`CMD_VEL`], of ROS 2's other type for it.
 pub const CMD_VEL_STAMPED: Topic<geometry_msgs::TwistStamped> =
     Topic::new("cmd_vel_stamped", Qos::DEFAULT);
+/// A group of joints follows a trajectory that another system, such as MoveIt, has planned; through an
+/// adapter that holds an EXTERNAL lease.
+#[must_use]
+pub fn follow_joint_trajectory(
+    group: &str,
+) -> ActionName<control_msgs::action::FollowJointTrajectory> {
+    ActionName::named(format!("{group}/follow_joint_trajectory"))
+}
+
+/// A gripper opens or closes to a gap, in m; as [`follow_joint_trajectory`].
+#[must_use]
+pub fn gripper_command(group: &str) -> ActionName<control_msgs::action::GripperCommand> {
+    ActionName::named(format!("{group}/gripper_cmd"))
+}
+
+/// A gripper opens or closes to positions of its fingers' joints; as [`follow_joint_trajectory`].
+#[must_use]
+pub fn parallel_gripper_command(
+    group: &str,
+) -> ActionName<control_msgs::action::ParallelGripperCommand> {
+    ActionName::named(format!("{group}/parallel_gripper_cmd"))
+}
+
 /// State of a gamepad or joystick; the stamp must move on with each message.
 pub const JOY: Topic<sensor_msgs::Joy> = Topic::new("joy", Qos::DEFAULT);
 /// Joint positions of a leader arm. Remap it to the leader's own `joint_states`.

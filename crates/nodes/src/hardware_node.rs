@@ -16,10 +16,11 @@ use sinew_msgs::sinew_msgs::ActuatorCommand;
 use sinew_types::{Layout, Time};
 
 use crate::arguments::NodeArguments;
-use crate::cmd_vel::CmdVel;
 use crate::convert::{command_from_msg, safety_to_msg, tick_to_msg};
+use crate::external::{External, Wanted};
 use crate::node::{Node, NodeError, Progress};
 use crate::provenance::ProvenanceTopic;
+use crate::ros_clock::RosClock;
 use diagnostics::Diagnostics;
 use drive::{Drive, Prepared};
 pub use parameters::{DriverParameter, HardwareParameters, PaceParameter};
@@ -46,7 +47,7 @@ pub struct HardwareNode {
     telemetry: Telemetry,
     diagnostics: Diagnostics,
     provenance: ProvenanceTopic,
-    cmd_vel: Option<CmdVel>,
+    external: External,
     commands: Subscription<ActuatorCommand>,
     peers: Peers,
     replies: BTreeMap<RequestId, Reply>,
@@ -76,16 +77,23 @@ impl HardwareNode {
         let seed = parameters.seed.unwrap_or(0);
         let world = prepared.world.clone().map(|world| WorldPorts::new(&node, world, seed));
         let simulated = parameters.is_simulated();
+        let clock = if simulated { RosClock::Simulated } else { RosClock::Wall };
         let ports = Ports::new(&node).map_err(|e| failed(&e))?;
-        let telemetry = Telemetry::new(&node, robot, &layout, simulated).map_err(|e| failed(&e))?;
-        let diagnostics = Diagnostics::new(&node, robot.name(), layout.clone());
+        let telemetry = Telemetry::new(&node, robot, &layout, clock).map_err(|e| failed(&e))?;
+        let diagnostics = Diagnostics::new(&node, robot.name(), layout.clone(), clock);
         let period = Duration::from_secs(1) / rate;
         // Last, when nothing can fail any more that would have to stop it again.
         let (world, diagnostics) =
             (world.transpose().map_err(|e| failed(&e))?, diagnostics.map_err(|e| failed(&e))?);
         let commands = node.subscription(&names::COMMAND).map_err(|e| failed(&e))?;
         let provenance = ProvenanceTopic::new(&node).map_err(|e| failed(&e))?;
-        let cmd_vel = CmdVel::new(&node, &layout, parameters.cmd_vel).map_err(|e| failed(&e))?;
+        let wanted = Wanted {
+            cmd_vel: parameters.cmd_vel,
+            follow_joint_trajectory: parameters.follow_joint_trajectory,
+            gripper_command: parameters.gripper_command,
+        };
+        let external = External::new(&node, robot, &prepared.gate, wanted, clock);
+        let external = external.map_err(|e| failed(&e))?;
         let peers = Peers::new(&node, parameters.lock_step_with)?;
         let (drive, handle) = prepared.start().map_err(|e| failed(&e))?;
         Ok(Self {
@@ -99,7 +107,7 @@ impl HardwareNode {
             telemetry,
             diagnostics,
             provenance,
-            cmd_vel,
+            external,
             commands,
             peers,
             replies: BTreeMap::new(),
@@ -158,7 +166,12 @@ impl HardwareNode {
         self.provenance.update(safety, tick, &self.layout, now).map_err(|e| failed(&e))?;
         let message = safety_to_msg(safety, &self.layout, now);
         self.telemetry.safety(message, now).map_err(|e| failed(&e))?;
-        let told = self.diagnostics.publish_due(now, snapshot, self.drive.stats());
+        let told = self.diagnostics.publish_due(
+            now,
+            snapshot,
+            self.drive.stats(),
+            self.external.tallies(),
+        );
         told.map_err(|e| failed(&e))?;
         match &mut self.world {
             Some(world) => world.publish().map_err(|e| failed(&e)),
@@ -190,10 +203,7 @@ impl Node for HardwareNode {
             }
             self.due = now + self.period;
         }
-        if let Some(cmd_vel) = &mut self.cmd_vel {
-            // What the loop's queue has no room for is tried again in the next step.
-            let _ = cmd_vel.step(now, &mut self.handle);
-        }
+        self.external.step(now, &mut self.handle);
         match &mut self.drive {
             Drive::Stepped(control) => {
                 control.tick(now);

@@ -1,11 +1,11 @@
 //! Binds the layers to the bus: the nodes, the executors that step them, and launch files.
 
 pub mod arguments;
-mod cmd_vel;
 mod connector_node;
 pub mod convert;
 mod detections;
 mod executor;
+mod external;
 mod hardware_node;
 mod heart;
 pub mod launch;
@@ -15,6 +15,7 @@ mod planner_node;
 mod policy_fallback;
 mod provenance;
 mod robot_facts;
+mod ros_clock;
 mod skills_node;
 mod system;
 mod task_client;

@@ -1,20 +1,26 @@
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
 use sinew_bus::{Bridge, BusError, BusNode, names};
+use sinew_robot::{CommandInterface, RobotModel};
 
 use crate::carrier::{Carrier, CarrierArgs};
-use crate::exit::Exit;
+use crate::exit::{Exit, refused};
 use crate::interrupt;
+use crate::share::share;
 
 #[derive(Args)]
 pub(crate) struct BridgeArgs {
-    /// The robot's namespace.
-    #[arg(long, value_name = "NAMESPACE", default_value = "/mobi")]
-    namespace: String,
+    /// The robot file of the running system, whose groups have actions of their own; the shipped robot by default.
+    #[arg(long, value_name = "FILE")]
+    robot: Option<PathBuf>,
+    /// The robot's namespace; its name by default.
+    #[arg(long)]
+    namespace: Option<String>,
     #[command(flatten)]
-    robot: CarrierArgs,
+    carrier: CarrierArgs,
 }
 
 /// How long it sleeps at most while nothing arrives on the robot's bus; a guest's message waits no longer.
@@ -25,31 +31,42 @@ const TOLD_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: &BridgeArgs) -> Result<Exit> {
     interrupt::install()?;
-    let guests = CarrierArgs { carrier: args.robot.carrier.other(), ..args.robot.clone() };
-    let (robot_bus, guest_bus) = (args.robot.client()?, guests.client()?);
-    let robot = robot_bus.node("bridge", &args.namespace)?;
-    let mut bridge = bridge(robot, guest_bus.node("bridge", &args.namespace)?)?;
-    let (from, to) = (args.robot.carrier.name(), guests.carrier.name());
-    eprintln!("robot {} on {from} is also on {to}; Ctrl-C ends it", args.namespace);
+    let file = args.robot.clone().unwrap_or_else(|| share().join("urdf/mobi.robot.yaml"));
+    let model = RobotModel::load(&file).map_err(refused)?;
+    let namespace = args.namespace.clone().unwrap_or_else(|| format!("/{}", model.name()));
+    let guests = CarrierArgs { carrier: args.carrier.carrier.other(), ..args.carrier.clone() };
+    let (robot_bus, guest_bus) = (args.carrier.client()?, guests.client()?);
+    let robot = robot_bus.node("bridge", &namespace)?;
+    let mut bridge = bridge(robot, guest_bus.node("bridge", &namespace)?, &model)?;
+    let (from, to) = (args.carrier.carrier.name(), guests.carrier.name());
+    eprintln!("robot {namespace} on {from} is also on {to}; Ctrl-C ends it");
     let mut waiter = robot_bus.waiter();
     let mut told: Option<Instant> = None;
     while !interrupt::is_set() {
         waiter.wait(POLL);
-        if let Err(error) = bridge.step() {
-            if told.is_none_or(|at| at.elapsed() > TOLD_EVERY) {
-                told = Some(Instant::now());
-                eprintln!("error: {error}");
-            }
+        if let Err(error) = bridge.step()
+            && told.is_none_or(|at| at.elapsed() > TOLD_EVERY)
+        {
+            told = Some(Instant::now());
+            eprintln!("error: {error}");
         }
     }
     Ok(Exit::Success)
 }
 
 /// All that is of use to a guest. Leases and commands stay on the robot's bus: who commands must be heard of directly.
-fn bridge(robot: BusNode, guests: BusNode) -> Result<Bridge, BusError> {
+fn bridge(robot: BusNode, guests: BusNode, model: &RobotModel) -> Result<Bridge, BusError> {
     let mut bridge = Bridge::new(robot, guests);
     bridge.offer_action(&names::EXECUTE_TASK)?;
     bridge.offer_action(&names::EXECUTE_SKILL)?;
+    for group in model.groups() {
+        if group.gripper.is_some() {
+            bridge.offer_action(&names::gripper_command(&group.name))?;
+            bridge.offer_action(&names::parallel_gripper_command(&group.name))?;
+        } else if group.command == CommandInterface::Position {
+            bridge.offer_action(&names::follow_joint_trajectory(&group.name))?;
+        }
+    }
     for operator in
         [names::E_STOP_TRIGGER, names::E_STOP_RESET, names::ARM, names::DISARM, names::RESUME]
     {

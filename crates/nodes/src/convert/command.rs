@@ -1,3 +1,4 @@
+use sinew_hardware::Refused;
 use sinew_msgs::geometry_msgs::{Twist, Vector3};
 use sinew_msgs::sinew_msgs::AcquireLeaseRequest;
 use sinew_msgs::sinew_msgs::{ActuatorCommand as CommandMsg, GripperCommand as GripperMsg};
@@ -128,4 +129,11 @@ pub const fn source_from_msg(source: u8) -> Option<Source> {
         AcquireLeaseRequest::SOURCE_TELEOP => Some(Source::Teleop),
         _ => None,
     }
+}
+
+/// Why the gate refused a request, with the names of groups in place of their numbers.
+pub(crate) fn refused_to_text(refused: Refused, layout: &Layout) -> String {
+    layout.groups().iter().enumerate().fold(refused.to_string(), |text, (index, group)| {
+        text.replace(&format!("group {index} "), &format!("group `{}` ", group.name))
+    })
 }

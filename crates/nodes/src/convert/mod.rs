@@ -8,6 +8,7 @@ mod task;
 mod time;
 mod world;
 
+pub(crate) use command::refused_to_text;
 pub use command::{command_from_msg, command_to_msg, source_from_msg, source_to_msg};
 pub use outcome::{
     evidence_from_msg, evidence_to_msg, skill_outcome_from_msg, skill_result_to_msg,

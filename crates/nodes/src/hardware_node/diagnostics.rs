@@ -10,7 +10,8 @@ use sinew_msgs::diagnostic_msgs::{DiagnosticArray, DiagnosticStatus, KeyValue};
 use sinew_msgs::std_msgs::Header;
 use sinew_types::{JointHealth, JointState, Layout, Time};
 
-use crate::convert::time_to_msg;
+use crate::external::Tally;
+use crate::ros_clock::RosClock;
 
 /// How often the health of the hardware is told.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -22,14 +23,17 @@ const ERROR: u8 = 2;
 
 /// Tells at 1 Hz how control loop, gate and joints are, as ROS 2's tools show it.
 ///
-/// Statuses are named `NODE: control loop`, `NODE: gate` and `NODE: joint NAME`, with the robot's name
-/// as hardware id.
+/// Statuses are named `NODE: control loop`, `NODE: gate`, `NODE: joint NAME` and `NODE: action NAME`, with
+/// the robot's name as hardware id.
 pub(super) struct Diagnostics {
     publisher: Publisher<DiagnosticArray>,
     node: String,
     robot: String,
     layout: Layout,
+    clock: RosClock,
     last: Option<Last>,
+    /// Goals of each action that did not go well, as they were told last.
+    troubles: Vec<u64>,
 }
 
 /// What counters stood at when they were told last.
@@ -43,23 +47,31 @@ struct Last {
 }
 
 impl Diagnostics {
-    pub(super) fn new(node: &BusNode, robot: &str, layout: Layout) -> Result<Self, BusError> {
+    pub(super) fn new(
+        node: &BusNode,
+        robot: &str,
+        layout: Layout,
+        clock: RosClock,
+    ) -> Result<Self, BusError> {
         let name = format!("{}/{}", node.namespace().trim_matches('/'), node.name());
         Ok(Self {
             publisher: node.publisher(&names::DIAGNOSTICS)?,
             node: name.trim_start_matches('/').to_owned(),
             robot: robot.to_owned(),
             layout,
+            clock,
             last: None,
+            troubles: Vec::new(),
         })
     }
 
     /// Publishes if a second has passed; `stats` are those of a loop that runs on its own thread.
-    pub(super) fn publish_due(
+    pub(super) fn publish_due<'a>(
         &mut self,
         now: Time,
         snapshot: &ControlSnapshot,
         stats: Option<&LoopStats>,
+        actions: impl Iterator<Item = &'a Tally>,
     ) -> Result<(), BusError> {
         if self.last.is_some_and(|last| now.since(last.at) < PERIOD) {
             return Ok(());
@@ -85,7 +97,15 @@ impl Diagnostics {
         {
             status.push(self.status(&format!("joint {name}"), joint_status(joint, health)));
         }
-        let header = Header { stamp: time_to_msg(now), frame_id: String::new() };
+        let mut troubles = Vec::new();
+        for (i, tally) in actions.enumerate() {
+            let last = self.troubles.get(i).copied().unwrap_or(0);
+            let found = action_status(tally, last);
+            status.push(self.status(&format!("action {}", tally.action()), found));
+            troubles.push(tally.troubles());
+        }
+        self.troubles = troubles;
+        let header = Header { stamp: self.clock.stamp(now), frame_id: String::new() };
         self.publisher.publish(&DiagnosticArray { header, status })
     }
 
@@ -238,6 +258,19 @@ fn joint_status(joint: &JointState, health: &JointHealth) -> Found {
             found.value(key, format!("{value:.2}"));
         }
     }
+    found
+}
+
+/// A warning in the second after a goal that did not go well, of which `last` were told.
+fn action_status(tally: &Tally, last: u64) -> Found {
+    let mut found = Found::ok();
+    if tally.troubles() > last {
+        found.raise(WARN, tally.why());
+    }
+    for (name, count) in tally.counts() {
+        found.value(name, count);
+    }
+    found.value("last_trouble", tally.why());
     found
 }
 

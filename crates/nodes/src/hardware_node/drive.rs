@@ -20,6 +20,8 @@ use super::parameters::{DriverChoice, HardwareParameters};
 pub(super) struct Prepared {
     pub(super) robot: RobotModel,
     pub(super) layout: Layout,
+    /// What the gate in the control loop was made from.
+    pub(super) gate: GateConfig,
     pub(super) world: Option<SimWorld>,
     pub(super) handle: ControlHandle,
     control: ControlLoop,
@@ -77,8 +79,8 @@ impl Prepared {
         let (inactive, stop) = Unconfigured::new(driver).configure()?;
         let layout = inactive.layout().clone();
         let fallback = crate::fallback_of(&robot)?;
-        let (control, handle) = ControlLoop::with_fallback(inactive, gate, fallback)?;
-        Ok(Self { robot, layout, world, handle, control, stop })
+        let (control, handle) = ControlLoop::with_fallback(inactive, gate.clone(), fallback)?;
+        Ok(Self { robot, layout, gate, world, handle, control, stop })
     }
 
     /// Has the loop run, and gives the handle that speaks to it.

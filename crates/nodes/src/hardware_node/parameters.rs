@@ -30,6 +30,14 @@ pub struct HardwareParameters {
     /// Whether `cmd_vel` and `cmd_vel_stamped` drive the base, under an EXTERNAL lease.
     #[serde(default = "yes")]
     pub cmd_vel: bool,
+    /// Whether each group that is commanded by the positions of its joints serves the action
+    /// `GROUP/follow_joint_trajectory`, under an EXTERNAL lease.
+    #[serde(default = "yes")]
+    pub follow_joint_trajectory: bool,
+    /// Whether each gripper serves the actions `GROUP/gripper_cmd` and `GROUP/parallel_gripper_cmd`, under an
+    /// EXTERNAL lease.
+    #[serde(default = "yes")]
+    pub gripper_command: bool,
 }
 
 fn yes() -> bool {

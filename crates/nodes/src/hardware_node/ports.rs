@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nalgebra::Isometry3;
 use sinew_bus::{BusError, BusNode, Publisher, Request, ServiceServer, names};
+use sinew_msgs::builtin_interfaces;
 use sinew_msgs::geometry_msgs::{Transform, TransformStamped, Vector3};
 use sinew_msgs::nav_msgs::Odometry;
 use sinew_msgs::rosgraph_msgs::Clock;
@@ -16,7 +17,8 @@ use sinew_msgs::tf2_msgs::TFMessage;
 use sinew_robot::{Kinematics, RobotModel};
 use sinew_types::{Layout, Time};
 
-use crate::convert::{pose_to_msg, time_to_msg};
+use crate::convert::{pose_to_msg, time_from_msg};
+use crate::ros_clock::RosClock;
 
 /// A request whose answer the control loop gives.
 pub(crate) enum Reply {
@@ -73,6 +75,7 @@ pub(crate) struct Telemetry {
     tick: Publisher<RobotTick>,
     /// Where time is simulated, and followers of ROS 2's `use_sim_time` need it.
     clock: Option<Publisher<Clock>>,
+    ros_clock: RosClock,
     joint_states: Publisher<JointState>,
     imu: Publisher<Imu>,
     odom: Publisher<Odometry>,
@@ -94,7 +97,7 @@ impl Telemetry {
         node: &BusNode,
         model: &RobotModel,
         layout: &Layout,
-        simulated: bool,
+        ros_clock: RosClock,
     ) -> Result<Self, BusError> {
         debug_assert_eq!(model.joints().len(), layout.joints().len());
         let description = node.publisher(&names::ROBOT_DESCRIPTION)?;
@@ -106,9 +109,11 @@ impl Telemetry {
             .filter_map(with_parent)
             .partition(|(_, index)| links[*index].joints.is_empty());
         let tf_static = node.publisher(&names::TF_STATIC)?;
+        // They hold at any time.
+        let never = builtin_interfaces::Time::default();
         let transforms = fixed.into_iter().map(|(parent, index)| {
             let (parent, link) = (&links[parent].name, &links[index]);
-            transform_to_msg(parent, &link.name, &link.parent_from_link, Time::ZERO)
+            transform_to_msg(parent, &link.name, &link.parent_from_link, never)
         });
         tf_static.publish(&TFMessage { transforms: transforms.collect() })?;
         let moving = moving.into_iter().map(|(parent, index)| {
@@ -116,7 +121,11 @@ impl Telemetry {
         });
         Ok(Self {
             tick: node.publisher(&names::ROBOT_TICK)?,
-            clock: simulated.then(|| node.publisher(&names::CLOCK)).transpose()?,
+            clock: match ros_clock {
+                RosClock::Simulated => Some(node.publisher(&names::CLOCK)?),
+                RosClock::Wall => None,
+            },
+            ros_clock,
             joint_states: node.publisher(&names::JOINT_STATES)?,
             imu: node.publisher(&names::IMU)?,
             odom: node.publisher(&names::ODOM)?,
@@ -134,13 +143,17 @@ impl Telemetry {
 
     /// Publishes a tick and its parts; the tick last, since it is what others wait for.
     pub(crate) fn state(&mut self, tick: &RobotTick, now: Time) -> Result<(), BusError> {
-        let stamp = time_to_msg(now);
+        let stamp = self.ros_clock.stamp(now);
         if let Some(clock) = &self.clock {
             clock.publish(&Clock { clock: stamp })?;
         }
-        self.joint_states.publish(&tick.joint_state)?;
+        let mut joint_state = tick.joint_state.clone();
+        joint_state.header.stamp = stamp;
+        self.joint_states.publish(&joint_state)?;
         if tick.imu_valid {
-            self.imu.publish(&tick.imu)?;
+            let mut imu = tick.imu.clone();
+            imu.header.stamp = self.ros_clock.stamp(time_from_msg(&imu.header.stamp));
+            self.imu.publish(&imu)?;
         }
         if tick.base_valid {
             let mut odom = Odometry {
@@ -158,7 +171,8 @@ impl Telemetry {
     }
 
     fn transforms(&mut self, tick: &RobotTick, now: Time) -> Vec<TransformStamped> {
-        let header = |parent: &str| Header { stamp: time_to_msg(now), frame_id: parent.into() };
+        let stamp = self.ros_clock.stamp(now);
+        let header = |parent: &str| Header { stamp, frame_id: parent.into() };
         let mut transforms = Vec::with_capacity(self.links.len() + 1);
         if tick.base_valid {
             let (p, q) = (&tick.base_pose.position, &tick.base_pose.orientation);
@@ -177,7 +191,7 @@ impl Telemetry {
         let poses = self.kinematics.base_from_link();
         for (parent, child, parent_name, child_name) in &self.links {
             let pose = poses[*parent].inverse() * poses[*child];
-            transforms.push(transform_to_msg(parent_name, child_name, &pose, now));
+            transforms.push(transform_to_msg(parent_name, child_name, &pose, stamp));
         }
         transforms
     }
@@ -207,14 +221,14 @@ fn transform_to_msg(
     parent: &str,
     child: &str,
     pose: &Isometry3<f64>,
-    stamp: Time,
+    stamp: builtin_interfaces::Time,
 ) -> TransformStamped {
     let (p, q) = {
         let pose = pose_to_msg(pose);
         (pose.position, pose.orientation)
     };
     TransformStamped {
-        header: Header { stamp: time_to_msg(stamp), frame_id: parent.into() },
+        header: Header { stamp, frame_id: parent.into() },
         child_frame_id: child.into(),
         transform: Transform { translation: Vector3 { x: p.x, y: p.y, z: p.z }, rotation: q },
     }

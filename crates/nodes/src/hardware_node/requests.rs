@@ -5,7 +5,7 @@ use sinew_types::{BootId, ErrorCode, LeaseId};
 
 use super::HardwareNode;
 use super::ports::{Operator, Reply};
-use crate::convert::{duration_from_msg, source_from_msg, transition_to_msg};
+use crate::convert::{duration_from_msg, refused_to_text, source_from_msg, transition_to_msg};
 use crate::node::NodeError;
 
 /// Services: from a request on the bus to the control loop, and its answer back.
@@ -110,8 +110,8 @@ impl HardwareNode {
                         let epoch = self.handle.safety().stop_epoch.0;
                         let sent = self.reply(reply, result, epoch);
                         sent.map_err(|e| self.error(e))?;
-                    } else if let Some(cmd_vel) = &mut self.cmd_vel {
-                        cmd_vel.answered(request, result);
+                    } else {
+                        self.external.answered(request, result, &self.layout);
                     }
                 }
                 Notice::LeaseVoided(voided) => {
@@ -139,7 +139,7 @@ impl HardwareNode {
     ) -> Result<(), sinew_bus::BusError> {
         let (error_code, error_msg) = match &result {
             Ok(_) => (ErrorCode::None, String::new()),
-            Err(refused) => (lease_error(*refused), self.with_group_names(*refused)),
+            Err(refused) => (lease_error(*refused), refused_to_text(*refused, &self.layout)),
         };
         match reply {
             Reply::Acquire(request) => {
@@ -167,14 +167,6 @@ impl HardwareNode {
                 request.respond(TriggerResponse { success: result.is_ok(), message: error_msg })
             }
         }
-    }
-
-    /// The refusal with the names of groups in place of their numbers.
-    fn with_group_names(&self, refused: Refused) -> String {
-        let text = refused.to_string();
-        self.layout.groups().iter().enumerate().fold(text, |text, (index, group)| {
-            text.replace(&format!("group {index} "), &format!("group `{}` ", group.name))
-        })
     }
 }
 

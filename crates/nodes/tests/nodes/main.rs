@@ -1,8 +1,12 @@
-//! Nodes in virtual time: launch files, teleoperation, takeover, a humanoid on its fallback.
+//! Nodes in virtual time: launch files, teleoperation, takeover, standard interfaces of other systems, a humanoid
+//! on its fallback.
 
 #![allow(clippy::unwrap_used)]
 
+mod external_rig;
+mod follow_trajectory;
 mod g1;
+mod gripper_command;
 mod launch_files;
 mod takeover;
 mod teleop;
