@@ -126,7 +126,7 @@ def trajectories(judge):
     check("follow_joint_trajectory: beyond the limits is refused", not beyond.accepted)
 
     handle = judge.follow(READY, each_s=4.0)
-    check("follow_joint_trajectory: moves", judge.moves())
+    check("follow_joint_trajectory: moves", wait(lambda: judge.error(HOME) > 0.3, 10.0))
     answer(handle.cancel_goal_async())
     result = answer(handle.get_result_async())
     check("follow_joint_trajectory: cancelled, at rest", result.status == GoalStatus.STATUS_CANCELED and judge.rests(), result)
