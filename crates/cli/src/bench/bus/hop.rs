@@ -76,6 +76,13 @@ impl BusHop {
         let (from, to) = pair.nodes()?;
         let subscription = to.subscription(&topic)?;
         let publisher = from.publisher(&topic)?;
+        let since = Instant::now();
+        while publisher.subscriptions() == 0 || subscription.publishers() == 0 {
+            if since.elapsed() > WITHIN {
+                bail!("{name}: publisher and subscription do not see each other");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let mut waiter = pair.receiving_bus().waiter();
         let (sender, received) = channel();
         let is_over = Arc::new(AtomicBool::new(false));
@@ -93,16 +100,7 @@ impl BusHop {
             }
         });
         let message = UInt8MultiArray { data: vec![7; size].into(), ..UInt8MultiArray::default() };
-        let hop =
-            Self { name, publisher, message, received, is_over, thread: Some(thread), _from: from };
-        let since = Instant::now();
-        while hop.publisher.subscriptions() == 0 {
-            if since.elapsed() > WITHIN {
-                bail!("{name}: publisher and subscription do not see each other");
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Ok(hop)
+        Ok(Self { name, publisher, message, received, is_over, thread: Some(thread), _from: from })
     }
 
     pub(super) fn name(&self) -> &'static str {

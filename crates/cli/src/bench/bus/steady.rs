@@ -68,7 +68,14 @@ impl SteadyPlan {
         let state_publisher = from.publisher(&names::JOINT_STATES)?;
         let command_publisher = from.publisher(&names::COMMAND)?;
         let since = Instant::now();
-        while state_publisher.subscriptions() == 0 || command_publisher.subscriptions() == 0 {
+        // Each end finds the other for itself, and what is sent before both have is not lost but never meant for it.
+        let is_connected = || {
+            state_publisher.subscriptions() > 0
+                && command_publisher.subscriptions() > 0
+                && states.publishers() > 0
+                && commands.publishers() > 0
+        };
+        while !is_connected() {
             if since.elapsed() > WITHIN {
                 bail!("{carrier}: publisher and subscription do not see each other");
             }
