@@ -76,6 +76,7 @@ make_underlay() { # ROS 2 itself, in a virtual environment
 make_overlay() { # PREFIX: builds the interface packages that are not there, and installs them there
     local stamp
     stamp=$(find "$messages" $others -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16)
+    stamp=$stamp-$1-$made_for
     [ "$(cat "$native/overlay.stamp" 2>/dev/null)" != "$stamp" ] || return 0
     echo >&2 "ros2: building interface packages with colcon"
     rm -rf "$native/build"
@@ -96,7 +97,7 @@ make_overlay() { # PREFIX: builds the interface packages that are not there, and
 if [ -n "${AMENT_PREFIX_PATH:-}" ] && [ -n "${ROS_DISTRO:-}" ]; then
     mkdir -p "$native"
     command -v colcon >/dev/null || die "colcon is missing; run: apt-get install -y python3-colcon-common-extensions"
-    underlay='' others='' cmake_python=''
+    underlay='' others='' cmake_python='' made_for=$ROS_DISTRO:$AMENT_PREFIX_PATH
     make_overlay "$native/install"
     cat <<END
 export AMENT_PREFIX_PATH='$native/install:$AMENT_PREFIX_PATH'
@@ -114,6 +115,7 @@ site=$venv/lib/python3.11/site-packages
 make_underlay
 underlay="AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv PATH=$venv/bin:$PATH"
 others=$root/crates/msgs/standard
+made_for=pypi
 cmake_python=-DPython3_EXECUTABLE=$venv/bin/python
 make_overlay "$venv"
 # The prefix is that of .cargo/config.toml, so that cargo builds the same with and without this environment. r2r 0.9.7

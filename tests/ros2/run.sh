@@ -17,6 +17,7 @@ with_python=(env ${SINEW_ROS2_PRELOAD:+"LD_PRELOAD=$SINEW_ROS2_PRELOAD"})
 host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 export "CARGO_TARGET_${host}_RUNNER=${with_python[*]}"
 
+cargo clippy --quiet --release --workspace --features sinew/ros2 --all-targets -- -D warnings
 cargo test --release --workspace --features sinew/ros2 --test bus -- conformance::ros2
 cargo build --release --package sinew --features ros2
 program=$root/.native/ros2/sinew

@@ -15,14 +15,18 @@ use crate::{Action, BusError, Message, Service};
 
 /// Passes on what it was told to, message by message, between a node on the robot's bus and one on the guests'.
 ///
-/// Nothing is passed both ways under one name, so that no message can come back. A goal or a call keeps its identity, its
+/// Nothing is passed both ways under one name, so that no message can come back, as long as the two buses are two networks
+/// with no other bridge between them. A goal or a call keeps its identity, its
 /// time-outs and its cancel: a guest speaks to the robot's own server through it. A call that the robot does not
-/// answer is dropped, which the guest learns as on its own bus.
+/// answer is answered with the response's defaults, which say no: not successful, not accepted, an unknown goal.
 pub struct Bridge {
     robot: BusNode,
     guests: BusNode,
     links: Vec<Box<dyn Link>>,
 }
+
+/// What is passed on of one topic before the others have their turn.
+const AT_ONCE: usize = 64;
 
 trait Link: Send {
     /// Passes on what has arrived.
@@ -156,7 +160,9 @@ struct TopicLink<M> {
 impl<M: Wire> Link for TopicLink<M> {
     fn step(&mut self) -> Result<(), BusError> {
         let mut result = Ok(());
-        while let Some(received) = self.from.take() {
+        // So many at once: a flood on one topic must not starve the rest.
+        for _ in 0..AT_ONCE {
+            let Some(received) = self.from.take() else { break };
             result = result.and(self.to.publish(&received.message));
         }
         result
@@ -182,7 +188,11 @@ impl<Q: Wire, R: Wire> Link for ServiceLink<Q, R> {
             match call.poll() {
                 None => self.waiting.push((call, responder)),
                 Some(Ok(response)) => result = result.and(responder(response)),
-                Some(Err(error)) => tracing::warn!(%error, "a guest's call is not answered"),
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "the robot did not answer a guest");
+                    // No success, nothing accepted, an unknown goal: on some buses silence would never end.
+                    result = result.and(responder(R::default()));
+                }
             }
         }
         result

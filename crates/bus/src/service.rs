@@ -51,6 +51,12 @@ impl<R> Promise<R> {
         }
     }
 
+    /// Whether somebody still waits for the answer.
+    #[cfg(feature = "ros2")]
+    pub(crate) fn is_awaited(&self) -> bool {
+        Arc::strong_count(&self.slot) > 1 && matches!(*lock(&self.slot), Slot::Waiting)
+    }
+
     pub(crate) fn undecodable(&self, error: &sinew_msgs::cdr::CdrError) -> CallError {
         CallError::Undecodable { service: self.service.to_string(), reason: error.to_string() }
     }

@@ -140,7 +140,7 @@ impl HardwareNode {
             // Before requests: what a request depends on may have come with it.
             self.peers.tell(&mut self.handle);
         }
-        self.take_requests()?;
+        self.take_requests();
         if let Some(world) = &mut self.world {
             world.take_requests().map_err(|e| NodeError::new(&self.name, e))?;
         }

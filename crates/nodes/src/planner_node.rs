@@ -108,7 +108,10 @@ impl PlannerNode {
                 self.running = Some(Running { request, planning, started });
                 Ok(())
             }
-            Err((error, message)) => self.respond(request, refused(error, message), started),
+            Err((error, message)) => {
+                self.respond(request, refused(error, message), started);
+                Ok(())
+            }
         }
     }
 
@@ -136,9 +139,11 @@ impl PlannerNode {
         request: Request<MakePlan>,
         mut response: MakePlanResponse,
         started: Instant,
-    ) -> Result<(), NodeError> {
+    ) {
         response.elapsed = duration_to_msg(started.elapsed());
-        request.respond(response).map_err(|e| NodeError::new(&self.name, e))
+        if let Err(error) = request.respond(response) {
+            tracing::warn!(node = self.name, %error, "a plan was not heard");
+        }
     }
 }
 
@@ -166,7 +171,7 @@ impl Node for PlannerNode {
         let Some(mut running) = self.running.take() else { return Ok(Progress::Done) };
         match running.planning.poll() {
             Some(result) => {
-                self.respond(running.request, answer(result), running.started)?;
+                self.respond(running.request, answer(result), running.started);
                 Ok(Progress::Done)
             }
             None => {

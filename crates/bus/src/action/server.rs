@@ -108,14 +108,18 @@ impl<A: Action> ActionServer<A> {
                 return Some(ActionEvent::Cancel(cancel));
             }
         }
-        let (SendGoalRequest { goal_id, goal }, responder) = self.inner.send_goal.take()?;
-        let inner = self.inner.clone();
-        Some(ActionEvent::Goal(GoalRequest {
-            goal_id,
-            goal: Arc::new(goal),
-            inner,
-            responder: Some(responder),
-        }))
+        loop {
+            let (SendGoalRequest { goal_id, goal }, responder) = self.inner.send_goal.take()?;
+            let inner = self.inner.clone();
+            let request =
+                GoalRequest { goal_id, goal: Arc::new(goal), inner, responder: Some(responder) };
+            if lock(&self.inner.state).goals.contains_key(&goal_id) {
+                // Sent again, by a wire or a client that repeats itself: no goal of its own, so that nothing moves twice.
+                request.reject();
+                continue;
+            }
+            return Some(ActionEvent::Goal(request));
+        }
     }
 
     /// The full name.

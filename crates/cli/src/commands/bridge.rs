@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
-use sinew_bus::{Bridge, BusError, BusNode, names};
+use sinew_bus::{Bridge, Bus, BusError, BusNode, names};
 use sinew_robot::{CommandInterface, RobotModel};
 
 use crate::carrier::{Carrier, CarrierArgs};
@@ -26,6 +26,32 @@ pub(crate) struct BridgeArgs {
 /// How long it sleeps at most while nothing arrives on the robot's bus; a guest's message waits no longer.
 const POLL: Duration = Duration::from_millis(2);
 
+const NAME: &str = "bridge";
+
+/// How long others are looked for before it begins.
+const LOOK_AROUND: Duration = Duration::from_secs(2);
+
+/// Between buses that are one network, or beside another bridge, messages would go round for ever.
+fn refuse_a_loop(robot: &Bus, guests: &Bus, namespace: &str) -> Result<()> {
+    let probe = format!("bridge_probe_{}", std::process::id());
+    let nodes = [robot.node(&probe, namespace)?, guests.node(&probe, namespace)?];
+    let states = nodes[1].subscription(&names::SAFETY_STATE)?;
+    let since = Instant::now();
+    while since.elapsed() < LOOK_AROUND && !interrupt::is_set() {
+        std::thread::sleep(Duration::from_millis(100));
+        if robot.is_alive(NAME, namespace) || guests.is_alive(NAME, namespace) {
+            return Err(refused(anyhow!("{namespace} has a bridge already; allowed: one")));
+        }
+        if states.publishers() > 0 {
+            return Err(refused(anyhow!(
+                "the guests see {namespace} already; allowed: two carriers that are two networks, so no rmw_zenoh \
+                 on the robot's own router"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// An error of the same kind is told once in this time.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 
@@ -36,8 +62,9 @@ pub(crate) fn run(args: &BridgeArgs) -> Result<Exit> {
     let namespace = args.namespace.clone().unwrap_or_else(|| format!("/{}", model.name()));
     let guests = CarrierArgs { carrier: args.carrier.carrier.other(), ..args.carrier.clone() };
     let (robot_bus, guest_bus) = (args.carrier.client()?, guests.client()?);
-    let robot = robot_bus.node("bridge", &namespace)?;
-    let mut bridge = bridge(robot, guest_bus.node("bridge", &namespace)?, &model)?;
+    refuse_a_loop(&robot_bus, &guest_bus, &namespace)?;
+    let robot = robot_bus.node(NAME, &namespace)?;
+    let mut bridge = bridge(robot, guest_bus.node(NAME, &namespace)?, &model)?;
     let (from, to) = (args.carrier.carrier.name(), guests.carrier.name());
     eprintln!("robot {namespace} on {from} is also on {to}; Ctrl-C ends it");
     let mut waiter = robot_bus.waiter();
@@ -54,7 +81,8 @@ pub(crate) fn run(args: &BridgeArgs) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// All that is of use to a guest. Leases and commands stay on the robot's bus: who commands must be heard of directly.
+/// All that is of use to a guest. Leases, commands and a remote emergency stop's heartbeat stay on the robot's bus: who moves or
+/// guards it must be heard of directly.
 fn bridge(robot: BusNode, guests: BusNode, model: &RobotModel) -> Result<Bridge, BusError> {
     let mut bridge = Bridge::new(robot, guests);
     bridge.offer_action(&names::EXECUTE_TASK)?;
@@ -72,7 +100,6 @@ fn bridge(robot: BusNode, guests: BusNode, model: &RobotModel) -> Result<Bridge,
     {
         bridge.offer(&operator)?;
     }
-    bridge.offer(&names::MAKE_PLAN)?;
     bridge.offer(&names::TAKE_PICTURE)?;
     bridge.show(&names::SKILLS)?;
     bridge.show(&names::SKILL_STATUS)?;
@@ -93,7 +120,6 @@ fn bridge(robot: BusNode, guests: BusNode, model: &RobotModel) -> Result<Bridge,
     bridge.admit(&names::CMD_VEL)?;
     bridge.admit(&names::CMD_VEL_STAMPED)?;
     bridge.admit(&names::LEADER_JOINT_STATES)?;
-    bridge.admit(&names::E_STOP_HEARTBEAT)?;
     Ok(bridge)
 }
 

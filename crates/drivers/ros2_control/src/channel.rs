@@ -48,7 +48,8 @@ impl Channel {
             }
             Takes::Twist => (Port::Twist(node.publisher(&Topic::named(name, qos))?), 3),
         };
-        Ok(Self { port, told: vec![0.0; count], due: Time::ZERO })
+        let nothing = if controller.takes.is_of_motion() { 0.0 } else { f64::NAN };
+        Ok(Self { port, told: vec![nothing; count], due: Time::ZERO })
     }
 
     /// Whether anybody takes what is sent.
@@ -85,7 +86,7 @@ impl Channel {
         controller: &ControllerPlan,
         measured: &Measured,
     ) -> Result<(), BusError> {
-        self.stay(controller, measured);
+        self.stay(controller, measured, false);
         match controller.takes {
             // Such a controller holds by itself, without the error of a measured position.
             Takes::Trajectory(_) => Ok(()),
@@ -108,7 +109,7 @@ impl Channel {
         if !controller.takes.is_of_motion() && !is_fresh {
             return Ok(());
         }
-        self.stay(controller, measured);
+        self.stay(controller, measured, true);
         self.send(controller)
     }
 
@@ -151,14 +152,17 @@ impl Channel {
         if is_used { self.send(controller) } else { Ok(()) }
     }
 
-    /// Makes the next set-point one that moves nothing.
-    fn stay(&mut self, controller: &ControllerPlan, measured: &Measured) {
+    /// Makes the next set-point one that moves nothing. `keeps_grip`: fingers go on squeezing what they hold, as the gate
+    /// has them do.
+    fn stay(&mut self, controller: &ControllerPlan, measured: &Measured, keeps_grip: bool) {
         if controller.takes.is_of_motion() {
             self.told.fill(0.0);
             return;
         }
         for (told, axis) in self.told.iter_mut().zip(&controller.axes) {
-            *told = measured.joints[axis.joint].position;
+            if !keeps_grip || !axis.is_finger() || told.is_nan() {
+                *told = measured.joints[axis.joint].position;
+            }
         }
     }
 

@@ -195,9 +195,9 @@ fn report(plan: &Plan, measured: &Measured, now: Time, state: &mut RobotState) {
         (joint.stamp, joint.valid) = (at.min(now), is_valid(at));
     }
     for (fingers, gripper) in plan.fingers.iter().zip(&mut state.grippers) {
-        let joints = || fingers.iter().map(|finger| &state.joints[*finger]);
+        let joints = || fingers.joints.iter().map(|finger| &state.joints[*finger]);
         *gripper = GripperState {
-            width_m: joints().map(|finger| finger.position).sum(),
+            width_m: joints().map(|finger| finger.position).sum::<f64>() - fingers.closed_m,
             velocity_m_s: joints().map(|finger| finger.velocity).sum(),
             // Fingers open with positive effort.
             force_n: joints().map(|finger| -finger.effort).fold(0.0, f64::max),

@@ -21,11 +21,20 @@ pub(crate) struct Plan {
     pub(crate) joint_index: BTreeMap<String, usize>,
     /// Per joint of the layout, what it copies.
     pub(crate) mimics: Vec<Option<Mimic>>,
-    /// Per gripper of the layout, its fingers: indices into the layout's joints.
-    pub(crate) fingers: Vec<Vec<usize>>,
+    /// Per gripper of the layout.
+    pub(crate) fingers: Vec<Fingers>,
     pub(crate) controllers: Vec<ControllerPlan>,
     /// How long `configure` waits.
     pub(crate) wait: Duration,
+}
+
+/// The joints that open one gripper.
+#[derive(Debug)]
+pub(crate) struct Fingers {
+    /// Indices into the layout's joints.
+    pub(crate) joints: Vec<usize>,
+    /// Sum of their positions with the pads together, m.
+    pub(crate) closed_m: f64,
 }
 
 /// One group's controller.
@@ -119,6 +128,11 @@ impl Takes {
 }
 
 impl Axis {
+    /// Whether it is a gripper's.
+    pub(crate) fn is_finger(&self) -> bool {
+        self.finger.is_some()
+    }
+
     /// The set-point in a command; NaN if there is none.
     pub(crate) fn set_point(&self, interface: Interface, command: &ActuatorCommand) -> f64 {
         let joint = &command.joints[self.joint];
@@ -145,7 +159,11 @@ impl Plan {
         let mut fingers = Vec::new();
         for (group, place) in robot.groups().iter().zip(layout.groups()) {
             if place.kind == GroupKind::Gripper {
-                fingers.push(place.joints.clone());
+                let closed = |joint: &usize| robot.joints()[*joint].limits.lower;
+                fingers.push(Fingers {
+                    closed_m: group.joints.iter().map(closed).sum(),
+                    joints: place.joints.clone(),
+                });
             }
             // The robot's check has seen to it that each group has one.
             if let Some(controller) = config.groups.get(&group.name) {

@@ -19,7 +19,7 @@ const BYTES: u64 = 4096;
 /// An instance, spoilt in one of the ways in which a wire or an enemy spoils it.
 fn spoilt(message: &Message, seed: u64) -> Vec<u8> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let (mut bytes, _) = (message.random)(seed % 50);
+    let (mut bytes, _) = (message.random)(seed / 5 % 50);
     match seed % 5 {
         0 => bytes.truncate(rng.random_range(0..bytes.len())),
         // Lengths that are not there, at any place that may be one.

@@ -56,6 +56,10 @@ struct Running {
     told: Time,
 }
 
+/// How far from where the robot is a trajectory may begin whose first point is to be reached at once.
+const LEAP_RAD: f64 = 0.1;
+const LEAP_M: f64 = 0.02;
+
 /// A trajectory on the robot's clock.
 struct Course {
     /// The trajectory's zero.
@@ -185,8 +189,17 @@ impl FollowTrajectory {
     /// Sends the next set-point, and judges the measured state.
     fn follow(&mut self, now: Time, handle: &mut ControlHandle) -> Option<End> {
         let running = self.running.as_mut()?;
-        let course =
-            running.course.get_or_insert_with(|| Course::new(&running.goal, &self.set_point, now));
+        if running.course.is_none() {
+            let course = Course::new(&running.goal, &self.set_point, now);
+            if let Some(why) = course.leaps(&self.set_point, &self.joints) {
+                return Some(End::Violated {
+                    code: FollowJointTrajectoryResult::INVALID_GOAL,
+                    why,
+                });
+            }
+            running.course = Some(course);
+        }
+        let course = running.course.as_ref()?;
         let next = course.trajectory.sample(course.at_s(now + self.ahead));
         let command = self.lease.command();
         for (index, position) in self.joints.indices.iter().zip(next.position) {
@@ -279,6 +292,17 @@ impl Course {
             acceleration: vec![0.0; set_point.position.len()],
         };
         Self { start, trajectory: Trajectory::new(from, goal.knots.clone()) }
+    }
+
+    /// Which joint would leap at the start, where the first point has no time before it in which to be reached: a plan from
+    /// where the robot no longer is.
+    fn leaps(&self, set_point: &SetPoint, joints: &Joints) -> Option<String> {
+        let off = difference(&self.trajectory.first().position, &set_point.position);
+        let most = |i: usize| if joints.rotary[i] { LEAP_RAD } else { LEAP_M };
+        let (i, off) = off.into_iter().enumerate().find(|(i, off)| off.abs() > most(*i))?;
+        let (name, unit) = (&joints.names[i], joints.unit(i));
+        let most = most(i);
+        Some(format!("it begins {:.3} {unit} from where {name} is; allowed: {most}", off.abs()))
     }
 
     /// Seconds after the trajectory's zero.

@@ -27,6 +27,9 @@ const ARRIVED_AFTER: Duration = Duration::from_millis(100);
 /// Fingers that push and stand for this long elsewhere have stalled.
 const STALLED_AFTER: Duration = Duration::from_millis(500);
 
+/// Fingers that have neither arrived nor stalled after this long are aborted: they tremble, or are not measured.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(20);
+
 /// Opens and closes one gripper by two actions, under an EXTERNAL lease that it holds from a goal's begin to its
 /// end, in the manner of ROS 2's gripper controllers with `allow_stalling`: what stops the fingers on their way
 /// is an object that is held, which is a success.
@@ -51,6 +54,8 @@ pub(super) struct Gripper {
 struct Running {
     goal: GripperGoal,
     wanted: WidthCommand,
+    /// When they were commanded first.
+    since: Option<Time>,
     /// Where the fingers stand, m, and since when; none before they are commanded.
     stands: Option<(f64, Time)>,
     sent: Time,
@@ -97,8 +102,14 @@ impl Gripper {
             goal.end(GoalStatus::Canceled, self.seen(handle));
         }
         self.tally.accepted();
-        self.running =
-            Some(Running { goal, wanted, stands: None, sent: Time::ZERO, told: Time::ZERO });
+        self.running = Some(Running {
+            goal,
+            wanted,
+            since: None,
+            stands: None,
+            sent: Time::ZERO,
+            told: Time::ZERO,
+        });
     }
 
     fn take_cancel<A: Action>(
@@ -133,8 +144,18 @@ impl Gripper {
             Standing::Asked => None,
             Standing::Held => {
                 let seen = self.squeeze(now, handle);
-                seen.filter(|seen| seen.reached || seen.stalled)
-                    .map(|seen| (GoalStatus::Succeeded, seen))
+                let since = self.running.as_ref().and_then(|running| running.since);
+                let is_over = since.is_some_and(|since| now.since(since) > GIVEN_UP_AFTER);
+                match seen {
+                    Some(seen) if seen.reached || seen.stalled => {
+                        Some((GoalStatus::Succeeded, seen))
+                    }
+                    Some(seen) if is_over => {
+                        self.tally.aborted("the fingers neither arrive nor stall");
+                        Some((GoalStatus::Aborted, seen))
+                    }
+                    _ => None,
+                }
             }
             Standing::Ended(why) => {
                 self.tally.aborted(why);
@@ -154,6 +175,7 @@ impl Gripper {
         let mut seen = self.seen(handle);
         let pushed_to = handle.output().grippers[self.index].width_m;
         let running = self.running.as_mut()?;
+        running.since.get_or_insert(now);
         if now.since(running.sent) >= PERIOD || running.stands.is_none() {
             running.sent = now;
             self.lease.command().grippers[self.index] = running.wanted;

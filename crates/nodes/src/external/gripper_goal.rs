@@ -73,7 +73,7 @@ impl Jaws {
 
     fn width(&self, field: &str, width_m: f64) -> Result<f64, Unfit> {
         if width_m >= -SLACK_M && width_m <= self.max_width_m + SLACK_M {
-            return Ok(width_m);
+            return Ok(width_m.clamp(0.0, self.max_width_m));
         }
         let allowed = format!("a gap of 0 to {} m", self.max_width_m);
         Err(Unfit::new(field, format!("a gap of {width_m} m"), allowed))

@@ -40,6 +40,11 @@ impl Trajectory {
         Self { knots: start.into_iter().chain(knots).collect() }
     }
 
+    /// Where it begins.
+    pub(super) fn first(&self) -> &Knot {
+        &self.knots[0]
+    }
+
     /// When the last knot is reached, seconds after the start.
     pub(super) fn end_s(&self) -> f64 {
         self.knots.last().map_or(0.0, |last| last.at_s)

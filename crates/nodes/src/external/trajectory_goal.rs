@@ -8,7 +8,7 @@ use sinew_msgs::trajectory_msgs::{JointTrajectory, JointTrajectoryPoint};
 use sinew_types::Time;
 
 use super::joints::Joints;
-use super::trajectory::Knot;
+use super::trajectory::{Knot, Trajectory};
 use super::unfit::Unfit;
 use crate::convert::duration_from_msg;
 use crate::ros_clock::RosClock;
@@ -52,6 +52,12 @@ pub(super) struct Tolerance {
     pub(super) velocity: Option<f64>,
 }
 
+/// Where the way between two points is looked at.
+const SAMPLES: u32 = 16;
+/// How far beyond a limit a polynomial may swing between two points that are within, rad or m: a planner's own rounding of
+/// corners. The gate keeps to the limit.
+const SWING: f64 = 0.05;
+
 impl TrajectoryGoal {
     /// Checks all of a goal, whose stamp is of that clock. `still` is the speed under which a joint is at rest, rad/s or
     /// m/s.
@@ -82,9 +88,11 @@ impl TrajectoryGoal {
             position: Some(if is_rotary { GOAL_RAD } else { GOAL_M }),
             velocity: Some(still),
         };
+        let knots = knots(&goal.trajectory, joints, &order)?;
+        between(&knots, joints)?;
         Ok(Self {
             start: start(&goal.trajectory, now, clock)?,
-            knots: knots(&goal.trajectory, joints, &order)?,
+            knots,
             path: tolerances("path_tolerance", &goal.path_tolerance, joints, &on_path)?,
             goal: tolerances("goal_tolerance", &goal.goal_tolerance, joints, &at_goal)?,
             goal_time: goal_time(&goal.goal_time_tolerance)?,
@@ -181,6 +189,33 @@ fn knots(
         knots.push(knot);
     }
     Ok(knots)
+}
+
+/// Between points, too, a trajectory keeps to the limits: velocities and accelerations that do not fit the positions would
+/// swing it far out.
+fn between(knots: &[Knot], joints: &Joints) -> Result<(), Unfit> {
+    let Some(first) = knots.first() else { return Ok(()) };
+    let trajectory = Trajectory::new(first.clone(), knots.to_vec());
+    for (i, pair) in knots.windows(2).enumerate() {
+        for part in 1..SAMPLES {
+            let share = f64::from(part) / f64::from(SAMPLES);
+            let sample = trajectory.sample(pair[0].at_s + share * (pair[1].at_s - pair[0].at_s));
+            for (joint, position) in sample.position.iter().enumerate() {
+                let limits = &joints.limits[joint];
+                let (lower, upper) = (limits.lower - SWING, limits.upper + SWING);
+                // Not a number is out, too.
+                if !(lower..=upper).contains(position) {
+                    let (name, unit) = (&joints.names[joint], joints.unit(joint));
+                    return Err(Unfit::new(
+                        format!("trajectory.points[{}].velocities", i + 1),
+                        format!("{name} at {position} {unit} on the way from the point before"),
+                        format!("{} to {} {unit} there, too", limits.lower, limits.upper),
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Seconds from the start, which rise from point to point.

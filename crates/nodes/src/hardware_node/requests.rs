@@ -1,3 +1,4 @@
+use sinew_bus::BusError;
 use sinew_hardware::{Accepted, GroupSet, LeaseRequest, Notice, QueueFull, Refused, RequestId};
 use sinew_msgs::sinew_msgs::{AcquireLeaseRequest, AcquireLeaseResponse, ReleaseLeaseResponse};
 use sinew_msgs::std_srvs::TriggerResponse;
@@ -10,12 +11,12 @@ use crate::node::NodeError;
 
 /// Services: from a request on the bus to the control loop, and its answer back.
 impl HardwareNode {
-    pub(super) fn take_requests(&mut self) -> Result<(), NodeError> {
+    pub(super) fn take_requests(&mut self) {
         while let Some(request) = self.ports.acquire.take_request() {
             match self.lease_request(request.request()) {
                 Ok(lease) => {
                     let queued = self.handle.acquire(lease);
-                    self.queued(queued, Reply::Acquire(request))?;
+                    self.queued(queued, Reply::Acquire(request));
                 }
                 Err(message) => {
                     let response = AcquireLeaseResponse {
@@ -23,14 +24,14 @@ impl HardwareNode {
                         error_msg: message,
                         ..Default::default()
                     };
-                    request.respond(response).map_err(|e| self.error(e))?;
+                    self.sent(request.respond(response));
                 }
             }
         }
         while let Some(request) = self.ports.release.take_request() {
             let lease = LeaseId(request.request().lease_id);
             let queued = self.handle.release(lease);
-            self.queued(queued, Reply::Release(request))?;
+            self.queued(queued, Reply::Release(request));
         }
         while let Some((operator, request)) = self.ports.operator_request() {
             let queued = match operator {
@@ -45,26 +46,28 @@ impl HardwareNode {
                     self.handle.e_stop().press();
                     let response =
                         TriggerResponse { success: true, message: "e-stop pressed".into() };
-                    request.respond(response).map_err(|e| self.error(e))?;
+                    self.sent(request.respond(response));
                     continue;
                 }
             };
-            self.queued(queued, Reply::Operator(request))?;
+            self.queued(queued, Reply::Operator(request));
         }
-        Ok(())
+    }
+
+    /// An answer that was not heard is the caller's trouble: it must not end the node that stops the robot.
+    fn sent(&self, sent: Result<(), BusError>) {
+        if let Err(error) = sent {
+            tracing::warn!(node = self.name, %error, "a request was not answered");
+        }
     }
 
     /// Keeps a caller until the control loop answers it. One for whom the loop's queue has no room is told so:
     /// a flood of requests must not end the node that stops the robot.
-    fn queued(
-        &mut self,
-        queued: Result<RequestId, QueueFull>,
-        reply: Reply,
-    ) -> Result<(), NodeError> {
+    fn queued(&mut self, queued: Result<RequestId, QueueFull>, reply: Reply) {
         let full = match queued {
             Ok(id) => {
                 self.replies.insert(id, reply);
-                return Ok(());
+                return;
             }
             Err(full) => full,
         };
@@ -83,7 +86,7 @@ impl HardwareNode {
                 request.respond(TriggerResponse { success: false, message: error_msg })
             }
         };
-        sent.map_err(|e| self.error(e))
+        self.sent(sent);
     }
 
     fn lease_request(&self, request: &AcquireLeaseRequest) -> Result<LeaseRequest, String> {
@@ -109,7 +112,7 @@ impl HardwareNode {
                     if let Some(reply) = self.replies.remove(&request) {
                         let epoch = self.handle.safety().stop_epoch.0;
                         let sent = self.reply(reply, result, epoch);
-                        sent.map_err(|e| self.error(e))?;
+                        self.sent(sent);
                     } else {
                         self.external.answered(request, result, &self.layout);
                     }

@@ -47,6 +47,9 @@ fn failed(action: &'static str, subject: &str) -> impl FnOnce(RclError) -> BusEr
 /// How long the thread waits at most before it looks which endpoints are left.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 
+/// What is taken from one endpoint before the others have their turn: a flood on one must not starve the rest.
+const AT_ONCE: usize = 64;
+
 /// A pause after a wait that failed, so that a broken middleware does not cost a whole core.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
@@ -93,8 +96,8 @@ impl Core {
                 std::thread::sleep(AFTER_FAILURE);
             }
             let mut has_arrived = false;
-            subscriptions.iter().for_each(|end| has_arrived |= end.take());
             servers.iter().for_each(|end| has_arrived |= end.take());
+            subscriptions.iter().for_each(|end| has_arrived |= end.take());
             // These wake whoever waits for the answer themselves.
             clients.iter().for_each(|end| end.take());
             if has_arrived {

@@ -12,11 +12,11 @@ use std::time::Duration;
 use sinew_msgs::cdr;
 
 use super::rcl::{Client, RequestId, Server, ServiceSupport};
-use super::{Owned, Ros2Node, failed};
+use super::{AT_ONCE, Owned, Ros2Node, failed};
 use crate::inbox::{Inbox, lock};
 use crate::message::Wire;
 use crate::node::Endpoint;
-use crate::service::{Call, ClientPort, REQUEST_DEPTH, Responder, ServerPort, Watch};
+use crate::service::{Call, ClientPort, Promise, REQUEST_DEPTH, Responder, ServerPort, Watch};
 use crate::waiter::Signal;
 use crate::{BusError, CallError};
 
@@ -26,7 +26,7 @@ impl Ros2Node {
         endpoint: &Endpoint,
     ) -> Result<Box<dyn ServerPort<Q, R>>, BusError> {
         let name = &endpoint.name;
-        let server = ServiceSupport::find(&endpoint.type_info.name)
+        let server = ServiceSupport::find(&endpoint.type_info)
             .and_then(|support| Server::new(&self.node, name, support))
             .map_err(failed("declare server", name))?;
         let end = ServerEnd { server, inbox: Inbox::new(REQUEST_DEPTH) };
@@ -43,7 +43,7 @@ impl Ros2Node {
         endpoint: &Endpoint,
     ) -> Result<Box<dyn ClientPort<Q, R>>, BusError> {
         let name = &endpoint.name;
-        let client = ServiceSupport::find(&endpoint.type_info.name)
+        let client = ServiceSupport::find(&endpoint.type_info)
             .and_then(|support| Client::new(&self.node, name, support))
             .map_err(failed("declare client", name))?;
         let end = ClientEnd { client, waiting: Mutex::default() };
@@ -68,20 +68,19 @@ impl ServerEnd {
         &self.server
     }
 
-    /// Moves all that waits in the middleware to the inbox; whether there was anything.
+    /// Moves what waits in the middleware to the inbox; whether there was anything.
     pub(super) fn take(&self) -> bool {
-        let mut has_arrived = false;
-        loop {
+        for taken in 0..AT_ONCE {
             match self.server.take() {
                 Ok(Some(request)) => self.inbox.push(request),
-                Ok(None) => return has_arrived,
+                Ok(None) => return taken > 0,
                 Err(error) => {
                     tracing::debug!(%error, "a request was not taken");
-                    return has_arrived;
+                    return taken > 0;
                 }
             }
-            has_arrived = true;
         }
+        true
     }
 }
 
@@ -122,14 +121,28 @@ impl<Q: Wire, R: Wire> ServerPort<Q, R> for Ros2Server<Q, R> {
     }
 }
 
-/// Takes one answer.
-type Answer = Box<dyn FnOnce(&[u8]) + Send>;
+/// A call that waits for its answer.
+trait Waiting: Send {
+    fn answer(self: Box<Self>, payload: &[u8]);
+    fn is_awaited(&self) -> bool;
+}
+
+impl<R: Wire> Waiting for Promise<R> {
+    fn answer(self: Box<Self>, payload: &[u8]) {
+        let answer = cdr::decode(payload);
+        self.fill(answer.map_err(|error| self.undecodable(&error)));
+    }
+
+    fn is_awaited(&self) -> bool {
+        Promise::is_awaited(self)
+    }
+}
 
 /// What the thread takes answers from.
 pub(super) struct ClientEnd {
     client: Client,
     /// By the number of the request.
-    waiting: Mutex<BTreeMap<i64, Answer>>,
+    waiting: Mutex<BTreeMap<i64, Box<dyn Waiting>>>,
 }
 
 impl ClientEnd {
@@ -139,12 +152,12 @@ impl ClientEnd {
 
     /// Hands all answers that wait in the middleware to their calls.
     pub(super) fn take(&self) {
-        loop {
+        for _ in 0..AT_ONCE {
             match self.client.take() {
                 Ok(Some((payload, sequence))) => {
-                    let answer = lock(&self.waiting).remove(&sequence);
-                    if let Some(answer) = answer {
-                        answer(&payload);
+                    let waiting = lock(&self.waiting).remove(&sequence);
+                    if let Some(waiting) = waiting {
+                        waiting.answer(&payload);
                     }
                 }
                 Ok(None) => return,
@@ -190,13 +203,11 @@ impl<Q: Wire, R: Wire> ClientPort<Q, R> for Ros2Client<Q, R> {
         };
         // Locked over the sending, so that the answer cannot come before it is awaited.
         let mut waiting = lock(&end.waiting);
+        // Those that timed out or were given up: their answers may never come.
+        waiting.retain(|_, call| call.is_awaited());
         match end.client.send(&payload) {
             Ok(sequence) => {
-                let answer = move |payload: &[u8]| {
-                    let answer = cdr::decode(payload);
-                    promise.fill(answer.map_err(|error| promise.undecodable(&error)));
-                };
-                waiting.insert(sequence, Box::new(answer));
+                waiting.insert(sequence, Box::new(promise));
             }
             Err(error) => {
                 drop(waiting);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sinew_msgs::cdr;
 
 use super::rcl::{MessageSupport, Publisher, Subscription};
-use super::{Owned, Ros2Node, failed};
+use super::{AT_ONCE, Owned, Ros2Node, failed};
 use crate::inbox::Inbox;
 use crate::message::Wire;
 use crate::node::Endpoint;
@@ -20,7 +20,7 @@ impl Ros2Node {
         endpoint: &Endpoint,
     ) -> Result<Box<dyn PublisherPort<M>>, BusError> {
         let Endpoint { name, type_info, qos } = endpoint;
-        let publisher = MessageSupport::find(&type_info.name)
+        let publisher = MessageSupport::find(type_info)
             .and_then(|support| Publisher::new(&self.node, name, support, *qos))
             .map_err(failed("declare publisher", name))?;
         let node = self.clone();
@@ -32,7 +32,7 @@ impl Ros2Node {
         endpoint: &Endpoint,
     ) -> Result<Box<dyn SubscriptionPort<M>>, BusError> {
         let Endpoint { name, type_info, qos } = endpoint;
-        let subscription = MessageSupport::find(&type_info.name)
+        let subscription = MessageSupport::find(type_info)
             .and_then(|support| Subscription::new(&self.node, name, support, *qos))
             .map_err(failed("declare subscription", name))?;
         let end = SubscriptionEnd { subscription, inbox: Inbox::new(qos.capacity()) };
@@ -79,20 +79,19 @@ impl SubscriptionEnd {
         &self.subscription
     }
 
-    /// Moves all that waits in the middleware to the inbox; whether there was anything.
+    /// Moves what waits in the middleware to the inbox; whether there was anything.
     pub(super) fn take(&self) -> bool {
-        let mut has_arrived = false;
-        loop {
+        for taken in 0..AT_ONCE {
             match self.subscription.take() {
                 Ok(Some(message)) => self.inbox.push(message),
-                Ok(None) => return has_arrived,
+                Ok(None) => return taken > 0,
                 Err(error) => {
                     tracing::debug!(%error, "a message was not taken");
-                    return has_arrived;
+                    return taken > 0;
                 }
             }
-            has_arrived = true;
         }
+        true
     }
 }
 

@@ -24,6 +24,7 @@ def imports():
     """What is needed, or an error that says how to have it."""
     try:
         import numpy
+        import onnx  # noqa: F401, the exporter's own need
         import onnxruntime
         import torch
     except ImportError as error:

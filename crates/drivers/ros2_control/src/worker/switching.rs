@@ -36,14 +36,14 @@ impl Worker {
 
     pub(super) fn activate(&mut self, epoch: u64, stops: u64) -> Result<(), Ros2ControlError> {
         self.stops_seen = stops;
-        // An untold stop is over: what it would have said is decided anew now.
-        self.untold = None;
         self.set_power(Power::Off);
+        // A stop that was not told yet stays to be told, unless what it would say is decided anew now.
         let listed = self.ask_list()?;
         manager::check(&self.plan, &listed)?;
         if let Some(missing) = self.missing(monotonic_now() - SILENCE, SILENCE) {
             return Err(missing);
         }
+        self.untold = None;
         let claim = manager::to_claim(&self.plan, &listed);
         let left = std::mem::take(&mut self.claim.deactivated);
         self.claim = claim.clone();

@@ -10,11 +10,17 @@ use crate::inbox::lock;
 pub(in super::super) struct Context {
     context: UnsafeCell<sys::rcl_context_t>,
     guard: UnsafeCell<sys::rcl_guard_condition_t>,
-    making: Mutex<()>,
+}
+
+/// Held while anything of rcl's is made or unmade. One for the process: some of what rcl keeps belongs to no context.
+static MAKING: Mutex<()> = Mutex::new(());
+
+pub(super) fn making() -> MutexGuard<'static, ()> {
+    lock(&MAKING)
 }
 
 // SAFETY: rcl locks a context itself, triggering a guard condition is safe from any thread, and all else that
-// touches the two cells holds `making`.
+// touches the two cells holds `MAKING`.
 unsafe impl Send for Context {}
 unsafe impl Sync for Context {}
 
@@ -26,7 +32,8 @@ impl Context {
             let context = UnsafeCell::new(sys::rcl_get_zero_initialized_context());
             let guard = UnsafeCell::new(sys::rcl_get_zero_initialized_guard_condition());
             // The context must not move once it is made: rcl keeps pointers to it.
-            let opened = Arc::new(Self { context, guard, making: Mutex::new(()) });
+            let opened = Arc::new(Self { context, guard });
+            let _making = making();
             let mut options = sys::rcl_get_zero_initialized_init_options();
             done(sys::rcl_init_options_init(&mut options, allocator()))?;
             let domain = match domain_id {
@@ -42,10 +49,6 @@ impl Context {
             done(sys::rcl_guard_condition_init(opened.guard.get(), opened.context.get(), options))?;
             Ok(opened)
         }
-    }
-
-    pub(super) fn making(&self) -> MutexGuard<'_, ()> {
-        lock(&self.making)
     }
 
     pub(super) fn context(&self) -> *mut sys::rcl_context_t {
@@ -68,6 +71,7 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
+        let _making = making();
         // SAFETY: nothing made from the context is left; a context that was never made is accepted by all three.
         unsafe {
             let guard = sys::rcl_guard_condition_fini(self.guard.get());
@@ -85,10 +89,11 @@ impl Drop for Context {
 /// A node of the ROS graph.
 pub(in super::super) struct Node {
     node: UnsafeCell<sys::rcl_node_t>,
-    context: Arc<Context>,
+    /// Must outlive it.
+    _context: Arc<Context>,
 }
 
-// SAFETY: what changes a node holds the context's lock; graph queries are safe from any thread.
+// SAFETY: what changes a node, and what reads the graph by it, holds `MAKING`.
 unsafe impl Send for Node {}
 unsafe impl Sync for Node {}
 
@@ -99,7 +104,7 @@ impl Node {
         namespace: &str,
     ) -> Result<Self, RclError> {
         let (name, namespace) = (c_string(name)?, c_string(namespace)?);
-        let _making = context.making();
+        let _making = making();
         // SAFETY: as in `Context::open`; the strings live during the call.
         unsafe {
             let node = UnsafeCell::new(sys::rcl_get_zero_initialized_node());
@@ -112,12 +117,8 @@ impl Node {
                 context.context(),
                 &options,
             ))?;
-            Ok(Self { node, context: context.clone() })
+            Ok(Self { node, _context: context.clone() })
         }
-    }
-
-    pub(in super::super) fn context(&self) -> &Arc<Context> {
-        &self.context
     }
 
     pub(super) fn handle(&self) -> *mut sys::rcl_node_t {
@@ -126,6 +127,7 @@ impl Node {
 
     /// Every node of the graph that is known now.
     pub(in super::super) fn peers(&self) -> Result<Vec<PeerNode>, RclError> {
+        let _making = making();
         // SAFETY: both arrays are made by rcl and freed here; each has `size` strings.
         unsafe {
             let mut names = sys::rcutils_get_zero_initialized_string_array();
@@ -147,7 +149,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        let _making = self.context.making();
+        let _making = making();
         // SAFETY: made by `new`; everything that belongs to the node keeps it alive, so nothing is left.
         if let Err(error) = done(unsafe { sys::rcl_node_fini(self.node.get()) }) {
             tracing::debug!(%error, "a ROS 2 node did not end well");

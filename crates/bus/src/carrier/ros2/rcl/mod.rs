@@ -2,7 +2,7 @@
 //! is in this folder.
 //!
 //! rcl does not guard the making and unmaking of what belongs to one node, nor a handle that is used by two threads;
-//! here each making and unmaking takes the context's lock, and each handle that is not safe to share has its own.
+//! here each making and unmaking takes one lock, and each handle that is not safe to share has its own.
 
 mod context;
 mod service;
@@ -14,6 +14,7 @@ use std::ffi::{CStr, CString};
 
 use r2r_rcl as sys;
 
+use context::making;
 pub(super) use context::{Context, Node};
 pub(super) use service::{Client, RequestId, Server};
 pub(super) use topic::{Publisher, Subscription};

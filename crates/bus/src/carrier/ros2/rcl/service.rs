@@ -1,8 +1,9 @@
 use std::cell::UnsafeCell;
 use std::sync::{Arc, Mutex};
 
-use super::{Node, OK, RclError, ServiceSupport, c_string, done, sys};
+use super::{Node, OK, RclError, ServiceSupport, c_string, done, making, said, sys};
 use crate::inbox::lock;
+use crate::service::REQUEST_DEPTH;
 
 /// Where an answer goes.
 #[derive(Clone, Copy)]
@@ -16,7 +17,7 @@ pub(in super::super) struct Server {
     node: Arc<Node>,
 }
 
-// SAFETY: taking and answering hold `using`; the rest holds the context's lock.
+// SAFETY: taking and answering hold `using`; the rest holds `MAKING`.
 unsafe impl Send for Server {}
 unsafe impl Sync for Server {}
 
@@ -27,11 +28,12 @@ impl Server {
         support: ServiceSupport,
     ) -> Result<Self, RclError> {
         let name = c_string(name)?;
-        let _making = node.context().making();
+        let _making = making();
         // SAFETY: zero-initialised by rcl, made once, unmade in `drop`; the string lives during the call.
         unsafe {
             let server = UnsafeCell::new(sys::rcl_get_zero_initialized_service());
-            let options = sys::rcl_service_get_default_options();
+            let mut options = sys::rcl_service_get_default_options();
+            options.qos.depth = REQUEST_DEPTH;
             done(sys::rcl_service_init(
                 server.get(),
                 node.handle(),
@@ -69,13 +71,21 @@ impl Server {
         let mut id = to.0;
         let _using = lock(&self.using);
         // SAFETY: the struct is of the service's response type.
-        done(unsafe { sys::rcl_send_response(self.server.get(), &mut id, response.pointer()) })
+        let code =
+            unsafe { sys::rcl_send_response(self.server.get(), &mut id, response.pointer()) };
+        if code == sys::RCL_RET_TIMEOUT as i32 {
+            // A client that was not found in both directions yet, or is gone: it will not hear the answer, and nothing
+            // is wrong here.
+            tracing::warn!("a client does not listen for its answer: {}", said(code));
+            return Ok(());
+        }
+        done(code)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _making = self.node.context().making();
+        let _making = making();
         // SAFETY: made by `new` on this node; the waiting thread holds no pointer to it any more.
         let code = unsafe { sys::rcl_service_fini(self.server.get(), self.node.handle()) };
         if let Err(error) = done(code) {
@@ -103,11 +113,12 @@ impl Client {
         support: ServiceSupport,
     ) -> Result<Self, RclError> {
         let name = c_string(name)?;
-        let _making = node.context().making();
+        let _making = making();
         // SAFETY: as for a server.
         unsafe {
             let client = UnsafeCell::new(sys::rcl_get_zero_initialized_client());
-            let options = sys::rcl_client_get_default_options();
+            let mut options = sys::rcl_client_get_default_options();
+            options.qos.depth = REQUEST_DEPTH;
             done(sys::rcl_client_init(
                 client.get(),
                 node.handle(),
@@ -154,8 +165,8 @@ impl Client {
 
     pub(in super::super) fn server_available(&self) -> bool {
         let mut is_available = false;
-        let _using = lock(&self.using);
-        // SAFETY: reads the graph.
+        let (_using, _making) = (lock(&self.using), making());
+        // SAFETY: reads the graph, which rcl does not guard.
         let code = unsafe {
             sys::rcl_service_server_is_available(
                 self.node.handle(),
@@ -169,7 +180,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let _making = self.node.context().making();
+        let _making = making();
         // SAFETY: made by `new` on this node; the waiting thread holds no pointer to it any more.
         let code = unsafe { sys::rcl_client_fini(self.client.get(), self.node.handle()) };
         if let Err(error) = done(code) {

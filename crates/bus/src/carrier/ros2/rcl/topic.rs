@@ -1,7 +1,9 @@
 use std::cell::UnsafeCell;
 use std::sync::{Arc, Mutex};
 
-use super::{Buffer, MessageSupport, Node, OK, RclError, borrowed, c_string, done, said, sys};
+use super::{
+    Buffer, MessageSupport, Node, OK, RclError, borrowed, c_string, done, making, said, sys,
+};
 use crate::PublisherId;
 use crate::inbox::lock;
 use crate::qos::{Durability, Qos, Reliability};
@@ -41,7 +43,7 @@ pub(in super::super) struct Publisher {
     node: Arc<Node>,
 }
 
-// SAFETY: rcl's publishing and counting are safe from several threads; the rest holds the context's lock.
+// SAFETY: rcl's publishing and counting are safe from several threads; the rest holds `MAKING`.
 unsafe impl Send for Publisher {}
 unsafe impl Sync for Publisher {}
 
@@ -53,7 +55,7 @@ impl Publisher {
         qos: Qos,
     ) -> Result<Self, RclError> {
         let topic = c_string(topic)?;
-        let _making = node.context().making();
+        let _making = making();
         // SAFETY: zero-initialised by rcl, made once, unmade in `drop`; the string lives during the call.
         unsafe {
             let publisher = UnsafeCell::new(sys::rcl_get_zero_initialized_publisher());
@@ -113,7 +115,7 @@ impl Publisher {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        let _making = self.node.context().making();
+        let _making = making();
         // SAFETY: made by `new` on this node.
         let code = unsafe { sys::rcl_publisher_fini(self.publisher.get(), self.node.handle()) };
         if let Err(error) = done(code) {
@@ -129,7 +131,7 @@ pub(in super::super) struct Subscription {
     node: Arc<Node>,
 }
 
-// SAFETY: taking holds the buffer's lock; counting is safe from any thread; the rest holds the context's lock.
+// SAFETY: taking holds the buffer's lock; counting is safe from any thread; the rest holds `MAKING`.
 unsafe impl Send for Subscription {}
 unsafe impl Sync for Subscription {}
 
@@ -141,7 +143,7 @@ impl Subscription {
         qos: Qos,
     ) -> Result<Self, RclError> {
         let topic = c_string(topic)?;
-        let _making = node.context().making();
+        let _making = making();
         // SAFETY: as for a publisher.
         unsafe {
             let subscription = UnsafeCell::new(sys::rcl_get_zero_initialized_subscription());
@@ -196,7 +198,7 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let _making = self.node.context().making();
+        let _making = making();
         // SAFETY: made by `new` on this node; the waiting thread holds no pointer to it any more.
         let code =
             unsafe { sys::rcl_subscription_fini(self.subscription.get(), self.node.handle()) };

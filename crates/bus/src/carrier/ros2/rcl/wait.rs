@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Client, Context, RclError, Server, Subscription, allocator, done, sys};
+use super::{Client, Context, RclError, Server, Subscription, allocator, done, making, sys};
 
 /// Sleeps until something that was added has something to take.
 pub(in super::super) struct WaitSet {
@@ -33,10 +33,10 @@ impl WaitSet {
             if room == self.room {
                 done(sys::rcl_wait_set_clear(&mut self.set))?;
             } else {
+                let _making = making();
                 done(sys::rcl_wait_set_fini(&mut self.set))?;
                 self.set = sys::rcl_get_zero_initialized_wait_set();
                 self.room = (usize::MAX, 0, 0);
-                let _making = self.context.making();
                 done(sys::rcl_wait_set_init(
                     &mut self.set,
                     room.0,
@@ -72,6 +72,7 @@ impl WaitSet {
 
 impl Drop for WaitSet {
     fn drop(&mut self) {
+        let _making = making();
         // SAFETY: made by rcl, or empty.
         let ended = done(unsafe { sys::rcl_wait_set_fini(&mut self.set) });
         if let Err(error) = ended {
