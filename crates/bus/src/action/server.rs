@@ -457,3 +457,38 @@ impl<A: Action> std::fmt::Debug for GoalHandle<A> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use sinew_msgs::sinew_msgs::ExecuteSkillGoal;
+    use sinew_msgs::sinew_msgs::action::ExecuteSkill;
+
+    use super::*;
+    use crate::{Bus, names};
+
+    #[test]
+    fn a_goal_that_is_sent_again_is_rejected_and_never_seen() {
+        let bus = Bus::in_process();
+        let node = bus.node("n", "/mobi").unwrap();
+        let server = node.action_server(&names::EXECUTE_SKILL).unwrap();
+        let parts = Parts::new::<ExecuteSkill>(&node, &names::EXECUTE_SKILL.name).unwrap();
+        let client =
+            node.open_client::<SendGoalRequest<_>, SendGoalResponse>(&parts.send_goal).unwrap();
+        let goal = ExecuteSkillGoal::new("reach", "{}");
+        let request = SendGoalRequest { goal_id: GoalId([7; 16]), goal };
+        let mut first = client.call(&request, true);
+        let Some(ActionEvent::Goal(offered)) = server.take_event() else { panic!("a goal") };
+        let handle = offered.accept();
+        assert!(first.poll().unwrap().unwrap().accepted);
+        let mut again = client.call(&request, true);
+        assert!(server.take_event().is_none());
+        assert!(!again.poll().unwrap().unwrap().accepted);
+        // Also when it is over.
+        handle.succeed(Default::default());
+        let mut late = client.call(&request, true);
+        assert!(server.take_event().is_none());
+        assert!(!late.poll().unwrap().unwrap().accepted);
+    }
+}

@@ -175,7 +175,7 @@ fn positions_alone_and_a_start_that_lies_ahead_will_do() {
 #[test]
 fn a_goal_that_cannot_be_followed_is_rejected_and_diagnostics_tell_why() {
     type Spoil = fn(&mut FollowJointTrajectoryGoal, Time);
-    let cases: [(&str, Spoil); 21] = [
+    let cases: [(&str, Spoil); 23] = [
         ("trajectory.points: none", |goal, _| goal.trajectory.points.clear()),
         ("`arm_pan_joint`; allowed: each joint of `head` once: head_pan_joint", |goal, _| {
             goal.trajectory.joint_names[0] = "arm_pan_joint".into();
@@ -215,6 +215,14 @@ fn a_goal_that_cannot_be_followed_is_rejected_and_diagnostics_tell_why() {
         }),
         ("points[1].velocities: head_pan_joint at 0.1; allowed: 0", |goal, _| {
             goal.trajectory.points[1].velocities[0] = 0.1;
+        }),
+        ("points[1].velocities: head_pan_joint at -", |goal, _| {
+            // It would swing far out between two points that are well within.
+            goal.trajectory.points[0].velocities[0] = -1e6;
+        }),
+        ("points[1].velocities: head_tilt_joint at NaN", |goal, _| {
+            goal.trajectory.points[0].velocities[1] = 1e308;
+            goal.trajectory.points[1].time_from_start.sec = 60;
         }),
         ("OLD_HEADER_TIMESTAMP: trajectory.header.stamp", |goal, now| {
             goal.trajectory.header.stamp = time_to_msg(now - Duration::from_secs(1));
@@ -265,6 +273,20 @@ fn a_goal_that_cannot_be_followed_is_rejected_and_diagnostics_tell_why() {
     };
     assert_eq!(status, GoalStatus::Succeeded, "{result:?}");
     assert_eq!(rig.trouble(), "", "a warning lasts for a second");
+}
+
+#[test]
+fn a_trajectory_that_begins_where_the_arm_is_not_is_aborted_and_moves_nothing() {
+    let mut rig = Rig::new();
+    let points = vec![point(0.0, &arm(0.5, 0.0), &[0.0; 6]), point(2.0, &arm(1.0, 0.0), &[0.0; 6])];
+    let mut sent = send(&rig, "arm", goal(&ARM, points));
+    let (status, result) = rig.finish(&mut sent);
+    assert_eq!((status, result.error_code), (GoalStatus::Aborted, Outcome::INVALID_GOAL));
+    let told = &result.error_string;
+    assert!(told.contains("it begins 0.500 rad from where arm_pan_joint is"), "{told}");
+    rig.run(0.5);
+    assert!(rig.joint("arm_pan_joint").0.abs() < 0.01, "{:?}", rig.joint("arm_pan_joint"));
+    assert_eq!(rig.owner("arm").lease_id, 0);
 }
 
 #[test]
