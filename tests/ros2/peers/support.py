@@ -101,6 +101,24 @@ class Operator:
             self.node.destroy_client(client)
 
 
+class Running:
+    """A program that is ended as by Ctrl-C."""
+
+    def __init__(self, words, folder):
+        self.process = subprocess.Popen(words, cwd=folder)
+
+    def __enter__(self):
+        return self.process
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
 class System:
     """Nodes of a robot, each a process over the ROS 2 carrier. `program` is what starts `sinew`, as words."""
 
