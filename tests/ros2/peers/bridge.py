@@ -14,7 +14,7 @@ from sensor_msgs.msg import JointState
 from sinew_msgs.action import ExecuteSkill, ExecuteTask
 from sinew_msgs.msg import SafetyState, SkillManifestArray
 
-from support import ROOT, Operator, Running, Spun, answer, check, failures, latched, wait
+from support import ROOT, Operator, Running, Spun, answer, check, done, failures, latched, wait
 
 
 def free_port():
@@ -44,9 +44,9 @@ def judge(node):
     goal = ExecuteSkill.Goal(skill_id="fly", args_json="{}", speed_scale=1.0)
     check("bridge: a rejection crosses", not answer(skills.send_goal_async(goal)).accepted)
     goal = ExecuteSkill.Goal(skill_id="home", args_json="{}", speed_scale=1.0)
-    result = answer(answer(skills.send_goal_async(goal)).get_result_async())
-    done = result.status == GoalStatus.STATUS_SUCCEEDED and result.result.postcondition_met
-    check("bridge: a skill is done and measured", done, result)
+    result = done(lambda: answer(skills.send_goal_async(goal)))
+    is_met = result.status == GoalStatus.STATUS_SUCCEEDED and result.result.postcondition_met
+    check("bridge: a skill is done and measured", is_met, result)
 
     heard = []
     task = ExecuteTask.Goal(instruction="put the red cube in the bin")

@@ -65,6 +65,20 @@ def latched(depth):
     return QoSProfile(depth=depth, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
+# Commands that a busy machine had come too late, and a node that has not heard yet that the robot is READY: what was asked for
+# is then asked for again.
+TRY_AGAIN = (202, 204)
+
+
+def done(send, within=TIMEOUT_S):
+    """The result of a goal that `send` sends; of another one, twice at most, where the machine was too busy for it."""
+    for _ in range(3):
+        result = answer(send().get_result_async(), within)
+        if result.result.error_code not in TRY_AGAIN:
+            break
+    return result
+
+
 class Operator:
     """Who watches a robot's safety state and has its operator services, by the robot's namespace."""
 

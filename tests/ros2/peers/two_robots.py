@@ -12,7 +12,7 @@ from rclpy.action import ActionClient
 from sinew_msgs.action import ExecuteTask
 from sinew_msgs.msg import SafetyState, SkillResult
 
-from support import ROOT, Operator, Running, Spun, answer, check, failures, latched, wait
+from support import ROOT, TRY_AGAIN, Operator, Running, Spun, answer, check, done, failures, latched, wait
 
 TASKS = {"/left": "put the red cube in the bin", "/right": "put the green cube on the tray"}
 
@@ -40,8 +40,11 @@ def judge(node):
     handles = {name: robots[name].send(task) for name, task in TASKS.items()}
     results = {name: answer(handle.get_result_async(), within=240.0) for name, handle in handles.items()}
     for name, result in results.items():
-        done = result.status == GoalStatus.STATUS_SUCCEEDED and result.result.goal_met
-        check(f"{name}: its task is measured", done, result)
+        if result.result.error_code in TRY_AGAIN:
+            results[name] = done(lambda n=name: robots[n].send(TASKS[n]), within=240.0)
+    for name, result in results.items():
+        is_met = result.status == GoalStatus.STATUS_SUCCEEDED and result.result.goal_met
+        check(f"{name}: its task is measured", is_met, result)
         objects = {step.args_json for step in result.result.steps}
         own = "red_cube" if name == "/left" else "green_cube"
         other = "green_cube" if name == "/left" else "red_cube"
