@@ -11,14 +11,14 @@ use crate::names::{ActionName, ServiceName, Topic};
 use crate::node::{BusNode, Endpoint};
 use crate::service::{Call, ClientPort, Responder, ServerPort};
 use crate::topic::{PublisherPort, SubscriptionPort};
-use crate::{Action, BusError, Message, Service};
+use crate::{Action, BusError, Message, Qos, Service};
 
 /// Passes on what it was told to, message by message, between a node on the robot's bus and one on the guests'.
 ///
 /// Nothing is passed both ways under one name, so that no message can come back, as long as the two buses are two networks
-/// with no other bridge between them. A goal or a call keeps its identity, its
-/// time-outs and its cancel: a guest speaks to the robot's own server through it. A call that the robot does not
-/// answer is answered with the response's defaults, which say no: not successful, not accepted, an unknown goal.
+/// with no other bridge between them. A goal or a call keeps its identity, its time-outs and its cancel: a guest speaks to
+/// the robot's own server through it. A call that the robot does not answer is answered with the response's defaults, which
+/// say no: not successful, not accepted, an unknown goal.
 pub struct Bridge {
     robot: BusNode,
     guests: BusNode,
@@ -45,9 +45,9 @@ impl Bridge {
     /// # Errors
     /// As [`BusNode::publisher`].
     pub fn show<M: Message>(&mut self, topic: &Topic<M>) -> Result<(), BusError> {
-        let link = topic_link(&self.robot, &self.guests, topic)?;
-        self.links.push(link);
-        Ok(())
+        let on = |node: &BusNode| node.endpoint(&topic.name, M::type_info(), topic.qos);
+        let (from, to) = (on(&self.robot)?, on(&self.guests)?);
+        self.pass::<M>(&from, &to)
     }
 
     /// Lets guests publish on a topic that the robot's nodes listen to.
@@ -55,8 +55,10 @@ impl Bridge {
     /// # Errors
     /// As [`BusNode::publisher`].
     pub fn admit<M: Message>(&mut self, topic: &Topic<M>) -> Result<(), BusError> {
-        let link = topic_link(&self.guests, &self.robot, topic)?;
-        self.links.push(link);
+        let on = |node: &BusNode| node.endpoint(&topic.name, M::type_info(), topic.qos);
+        let from = self.guests.open_subscription::<M>(&on(&self.guests)?)?;
+        let to = self.robot.open_publisher::<M>(&on(&self.robot)?)?;
+        self.links.push(Box::new(TopicLink { from, to }));
         Ok(())
     }
 
@@ -65,11 +67,8 @@ impl Bridge {
     /// # Errors
     /// As [`BusNode::service_server`].
     pub fn offer<S: Service>(&mut self, service: &ServiceName<S>) -> Result<(), BusError> {
-        let endpoint = |node: &BusNode| -> Result<Endpoint, BusError> {
-            let name = node.resolve(&service.name)?;
-            Ok(Endpoint { name, type_info: S::type_info(), qos: crate::Qos::DEFAULT })
-        };
-        let (here, there) = (endpoint(&self.guests)?, endpoint(&self.robot)?);
+        let on = |node: &BusNode| node.endpoint(&service.name, S::type_info(), Qos::DEFAULT);
+        let (here, there) = (on(&self.guests)?, on(&self.robot)?);
         self.serve::<S::Request, S::Response>(&here, &there, true)
     }
 
@@ -124,6 +123,7 @@ impl Bridge {
         Ok(())
     }
 
+    /// From the robot to guests.
     fn pass<M: Wire>(&mut self, from: &Endpoint, to: &Endpoint) -> Result<(), BusError> {
         let from = self.robot.open_subscription::<M>(from)?;
         let to = self.guests.open_publisher::<M>(to)?;
@@ -136,20 +136,6 @@ impl std::fmt::Debug for Bridge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Bridge").field("links", &self.links.len()).finish_non_exhaustive()
     }
-}
-
-fn topic_link<M: Message>(
-    from: &BusNode,
-    to: &BusNode,
-    topic: &Topic<M>,
-) -> Result<Box<dyn Link>, BusError> {
-    let endpoint = |node: &BusNode| -> Result<Endpoint, BusError> {
-        let name = node.resolve(&topic.name)?;
-        Ok(Endpoint { name, type_info: M::type_info(), qos: topic.qos })
-    };
-    let from = from.open_subscription::<M>(&endpoint(from)?)?;
-    let to = to.open_publisher::<M>(&endpoint(to)?)?;
-    Ok(Box::new(TopicLink { from, to }))
 }
 
 struct TopicLink<M> {
@@ -183,8 +169,7 @@ impl<Q: Wire, R: Wire> Link for ServiceLink<Q, R> {
             self.waiting.push((self.client.call(&request, self.deadline), responder));
         }
         let mut result = Ok(());
-        let mut waiting = std::mem::take(&mut self.waiting).into_iter();
-        for (mut call, responder) in waiting.by_ref() {
+        for (mut call, responder) in std::mem::take(&mut self.waiting) {
             match call.poll() {
                 None => self.waiting.push((call, responder)),
                 Some(Ok(response)) => result = result.and(responder(response)),

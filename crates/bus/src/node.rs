@@ -165,7 +165,12 @@ impl BusNode {
         Ok(remapped.map_or(full, |(_, to)| to.clone()))
     }
 
-    fn endpoint(&self, name: &str, type_info: TypeInfo, qos: Qos) -> Result<Endpoint, BusError> {
+    pub(crate) fn endpoint(
+        &self,
+        name: &str,
+        type_info: TypeInfo,
+        qos: Qos,
+    ) -> Result<Endpoint, BusError> {
         Ok(Endpoint { name: self.resolve(name)?, type_info, qos })
     }
 

@@ -1,6 +1,5 @@
 """What the judges share: checks that are counted, waiting that is bounded, and a system of Sinew nodes as processes."""
 
-import os
 import signal
 import subprocess
 import threading
@@ -182,8 +181,3 @@ class System:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def environment():
-    """That of a child that speaks to this process' ROS domain."""
-    return dict(os.environ)

@@ -21,7 +21,7 @@ from sinew_msgs.srv import AcquireLease
 from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 
-from support import TRY_AGAIN, Operator, Spun, System, answer, check, done, environment, failures, latched, wait
+from support import TRY_AGAIN, Operator, Spun, System, answer, check, done, failures, latched, wait
 
 DEFAULT = QoSProfile(depth=10)
 
@@ -144,7 +144,7 @@ def killed_clients(judge):
     def victim():
         script = Path(__file__).with_name("victim.py")
         words = [sys.executable, str(script), "drive_to", '{"target": "red_cube"}']
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment())
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         said = process.stdout.readline().strip()
         check("killed client: its goal is accepted", said == "accepted", said)
         return process

@@ -1,9 +1,7 @@
 use std::cell::UnsafeCell;
 use std::sync::{Arc, Mutex};
 
-use super::{
-    Buffer, MessageSupport, Node, OK, RclError, borrowed, c_string, done, making, said, sys,
-};
+use super::{Buffer, MessageSupport, Node, OK, RclError, borrowed, c_string, done, making, sys};
 use crate::PublisherId;
 use crate::inbox::lock;
 use crate::qos::{Durability, Qos, Reliability};
@@ -55,7 +53,7 @@ impl Publisher {
         qos: Qos,
     ) -> Result<Self, RclError> {
         let topic = c_string(topic)?;
-        let _making = making();
+        let making = making();
         // SAFETY: zero-initialised by rcl, made once, unmade in `drop`; the string lives during the call.
         unsafe {
             let publisher = UnsafeCell::new(sys::rcl_get_zero_initialized_publisher());
@@ -78,10 +76,10 @@ impl Publisher {
             let mut gid: sys::rmw_gid_t = std::mem::zeroed();
             let known =
                 sys::rmw_get_gid_for_publisher(sys::rcl_publisher_get_rmw_handle(handle), &mut gid);
-            if known != OK {
-                drop(_making);
-                drop(made);
-                return Err(said(known));
+            if let Err(error) = done(known) {
+                // Unmade by its own drop, which takes the lock.
+                drop(making);
+                return Err(error);
             }
             made.id = id_of(&gid);
             Ok(made)
