@@ -58,7 +58,7 @@ enum Task {
     /// tests compare against (tests/requirements.txt). Steps: cargo fmt --check, cargo clippy,
     /// cargo doc, cargo test, all with --release so that each dependency is compiled once; then
     /// `sinew bench loop` and `sinew bench stop`, which fail if a robot does not stop as it must,
-    /// never for a time that they measure; then 50 episodes of `sinew eval`, in one process and with
+    /// never for a time that they measure; then 50 episodes of `sinew eval` in one process, and 20 with
     /// a process per node; then `tests/ros2/run.sh`, with real ROS 2 programs, which come from the Python
     /// package index where no ROS 2 is sourced. Ends at the first step that fails, with its exit code.
     Test,

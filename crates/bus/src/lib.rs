@@ -49,6 +49,7 @@ mod qos;
 mod resolve;
 mod service;
 mod topic;
+mod type_mismatch;
 mod waiter;
 
 pub use action::{
@@ -66,4 +67,5 @@ pub use node::BusNode;
 pub use qos::{Durability, Qos, Reliability};
 pub use service::{Call, Request, ServiceClient, ServiceServer};
 pub use topic::{Publisher, PublisherId, Received, Subscription};
+pub use type_mismatch::TypeMismatch;
 pub use waiter::Waiter;

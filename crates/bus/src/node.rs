@@ -14,7 +14,7 @@ use crate::message::Wire;
 use crate::names::{ActionName, ServiceName, Topic};
 use crate::service::{ClientPort, ServerPort, ServiceClient, ServiceServer};
 use crate::topic::{Publisher, PublisherPort, Subscription, SubscriptionPort};
-use crate::{Action, Bus, BusError, Message, PeerNode, Qos, Service, resolve};
+use crate::{Action, Bus, BusError, Message, PeerNode, Qos, Service, TypeMismatch, resolve};
 
 /// What every carrier must know of an endpoint.
 #[derive(Debug, Clone)]
@@ -88,6 +88,16 @@ impl BusNode {
             Presence::Zenoh(node) => node.peers(),
             #[cfg(feature = "ros2")]
             Presence::Ros2(node) => node.peers(),
+        }
+    }
+
+    /// Endpoints of other nodes that do not hear this one's, nor are heard, since their types differ. On zenoh; in-process
+    /// such an endpoint cannot be made, and what the ROS 2 carrier's middleware does with one is its own.
+    #[must_use]
+    pub fn type_mismatches(&self) -> Vec<TypeMismatch> {
+        match &self.inner.presence {
+            Presence::Zenoh(node) => node.type_mismatches(),
+            _ => Vec::new(),
         }
     }
 

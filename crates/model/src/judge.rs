@@ -43,6 +43,11 @@ impl Judgement {
         Self { holds, evidence: vec![] }
     }
 
+    /// Of what only a tool can do, on a robot without one.
+    fn no_tool() -> Self {
+        Self::new(false).with("tool", "none")
+    }
+
     fn with(mut self, key: &str, value: impl std::fmt::Display) -> Self {
         self.evidence.push(Evidence::new(key, value));
         self
@@ -129,7 +134,8 @@ impl WorldState {
 
     fn holding(&self, object: &WorldObject) -> Judgement {
         use tolerance::*;
-        let tool_from_object = self.robot.map_from_tool.inverse() * object.map_from_object;
+        let Some(map_from_tool) = self.robot.map_from_tool else { return Judgement::no_tool() };
+        let tool_from_object = map_from_tool.inverse() * object.map_from_object;
         // How far the tool's origin is outside of the object's bounding box.
         let tool_in_object = tool_from_object.inverse().translation.vector;
         let outside =
@@ -238,7 +244,8 @@ impl WorldState {
 
     fn tool_at(&self, object: &WorldObject) -> Judgement {
         use tolerance::*;
-        let tool = self.robot.map_from_tool.translation.vector;
+        let Some(map_from_tool) = self.robot.map_from_tool else { return Judgement::no_tool() };
+        let tool = map_from_tool.translation.vector;
         let point = object.work_point(Point3::from(tool));
         let sideways_m = (tool.xy() - point.coords.xy()).norm();
         let above_m = tool.z - point.z;

@@ -30,6 +30,7 @@ mod judge;
 mod manifest;
 mod object;
 mod plan;
+mod policy_skill;
 mod predicate;
 mod registry;
 mod template;
@@ -44,6 +45,10 @@ pub use judge::{Judgement, tolerance};
 pub use manifest::{Effects, SkillKind, SkillManifest, StopPolicy};
 pub use object::{Container, ObjectId, Support, SupportSurface, WorldObject};
 pub use plan::{Plan, PlanStep, ProposedPlan, ProposedStep, validate};
+pub use policy_skill::{
+    ArgumentName, Axes, InputFrame, ObjectPosition, PolicyInput, PolicyPart, PolicySkill, Scalar,
+    Until,
+};
 pub use predicate::{Predicate, Relation, Slot};
 pub use registry::SkillRegistry;
 pub use template::{Template, Term};

@@ -6,16 +6,16 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ModelError, Template};
+use crate::{ModelError, PolicySkill, Template};
 
 /// How a skill is carried out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SkillKind {
     /// The implementation of this name in the skill server.
     Builtin(String),
-    /// A policy manifest; a relative path is relative to the skill's own file.
-    Policy(String),
+    /// Learned policies.
+    Policy(PolicySkill),
 }
 
 /// What a skill does with its groups when it is cancelled, pre-empted or out of time.
@@ -103,14 +103,18 @@ impl SkillManifest {
             .map_err(|error| ModelError::Yaml { file: file.into(), message: error.to_string() })
     }
 
-    /// Reads a manifest file.
+    /// Reads a manifest file. Paths in it are relative to its folder.
     ///
     /// # Errors
     /// As [`Self::from_yaml`], or the file cannot be read.
     pub fn from_file(file: &Path) -> Result<Self, ModelError> {
         let text = std::fs::read_to_string(file)
             .map_err(|source| ModelError::Read { file: file.into(), source })?;
-        Self::from_yaml(&text, &file.display().to_string())
+        let mut manifest = Self::from_yaml(&text, &file.display().to_string())?;
+        if let SkillKind::Policy(policy) = &mut manifest.kind {
+            policy.lie_in(file.parent().unwrap_or(Path::new(".")));
+        }
+        Ok(manifest)
     }
 
     /// The JSON Schema of manifests.

@@ -4,7 +4,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::{
-    GroundSkill, ModelError, Predicate, Relation, SkillManifest, Template, Term, WorldState,
+    ArgumentName, GroundSkill, ModelError, PolicySkill, Predicate, Relation, Scalar, SkillKind,
+    SkillManifest, Template, Term, Until, WorldState,
 };
 
 /// Skills whose manifests were checked, by id.
@@ -38,6 +39,16 @@ impl SkillRegistry {
     /// # Errors
     /// The folder or a file cannot be read, or a manifest is wrong.
     pub fn load_dir(dir: &Path) -> Result<Self, ModelError> {
+        let mut registry = Self::default();
+        registry.add_dir(dir)?;
+        Ok(registry)
+    }
+
+    /// Takes in each `*.skill.yaml` of a folder, in order of their names.
+    ///
+    /// # Errors
+    /// The folder or a file cannot be read, or a manifest is wrong; those before it are in.
+    pub fn add_dir(&mut self, dir: &Path) -> Result<(), ModelError> {
         let read = |source| ModelError::Read { file: dir.into(), source };
         let mut files = std::fs::read_dir(dir)
             .map_err(read)?
@@ -46,7 +57,7 @@ impl SkillRegistry {
             .map_err(read)?;
         files.retain(|file| file.to_string_lossy().ends_with(".skill.yaml"));
         files.sort();
-        Self::load_files(&files)
+        self.add_files(&files)
     }
 
     /// Loads manifest files.
@@ -55,11 +66,16 @@ impl SkillRegistry {
     /// A file cannot be read, or a manifest is wrong.
     pub fn load_files<P: AsRef<Path>>(files: &[P]) -> Result<Self, ModelError> {
         let mut registry = Self::default();
+        registry.add_files(files)?;
+        Ok(registry)
+    }
+
+    fn add_files<P: AsRef<Path>>(&mut self, files: &[P]) -> Result<(), ModelError> {
         for file in files {
             let manifest = SkillManifest::from_file(file.as_ref())?;
-            registry.add(manifest, &file.as_ref().display().to_string())?;
+            self.add(manifest, &file.as_ref().display().to_string())?;
         }
-        Ok(registry)
+        Ok(())
     }
 
     /// Checks a manifest and takes it in; `file` is for messages.
@@ -68,7 +84,7 @@ impl SkillRegistry {
     /// [`ModelError::Field`]: a second skill of this id; a schema of arguments that is none or that a
     /// planner cannot read; a predicate on an argument that is not in the schema; an effect that
     /// cannot be set; a post-condition that does not follow; times that make no sense; a pausable
-    /// skill without groups.
+    /// skill without groups; a policy whose inputs no argument can give.
     pub fn add(&mut self, manifest: SkillManifest, file: &str) -> Result<(), ModelError> {
         let checker = Checker { file, manifest: &manifest };
         if self.skills.contains_key(&manifest.id) {
@@ -187,7 +203,71 @@ impl Checker<'_> {
         let validator = self.check_args()?;
         self.check_templates()?;
         self.check_postconditions()?;
+        if let SkillKind::Policy(policy) = &m.kind {
+            self.check_policy(policy)?;
+        }
         Ok(validator)
+    }
+
+    fn check_policy(&self, policy: &PolicySkill) -> Result<(), ModelError> {
+        let m = self.manifest;
+        if policy.policies.is_empty() {
+            let allowed = "one at least";
+            return Err(self.error("kind.policy.policies", "[]", "runs nothing", allowed));
+        }
+        if m.groups.is_empty() {
+            let allowed = "the groups that the policy commands";
+            return Err(self.error("groups", "[]", "a policy moves something", allowed));
+        }
+        if policy.until == Until::Postconditions && m.postconditions.is_empty() {
+            let reason = "there are none";
+            let allowed = "{elapsed_s: SECONDS}, canceled, or post-conditions";
+            return Err(self.error("kind.policy.until", "postconditions", reason, allowed));
+        }
+        for (field, scalar) in policy.scalars() {
+            let Scalar::Number(number) = scalar else { continue };
+            let is_input = field.contains(".inputs.");
+            if !number.is_finite() || (*number < 0.0 && !is_input) {
+                let allowed =
+                    if is_input { "a finite number" } else { "a finite number, not below 0" };
+                return Err(self.error(&field, &number.to_string(), "cannot be", allowed));
+            }
+        }
+        for (field, argument) in policy.number_arguments() {
+            let is_number =
+                |schema: &Value| matches!(schema["type"].as_str(), Some("number" | "integer"));
+            self.check_argument(&field, argument, "of type number or integer", is_number)?;
+        }
+        for (field, argument) in policy.object_arguments() {
+            let is_object = |schema: &Value| {
+                matches!(schema["format"].as_str(), Some("object-id" | "place-id"))
+            };
+            self.check_argument(&field, argument, "of format object-id or place-id", is_object)?;
+        }
+        Ok(())
+    }
+
+    /// An argument that a policy needs is one that fits, and that each call gives or has a default for.
+    fn check_argument(
+        &self,
+        field: &str,
+        argument: &ArgumentName,
+        kind: &str,
+        fits: impl Fn(&Value) -> bool,
+    ) -> Result<(), ModelError> {
+        let name = argument.name();
+        let text = argument.to_string();
+        let is_given =
+            |schema: &Value| self.manifest.is_required(name) || schema.get("default").is_some();
+        let property = self.manifest.properties().find(|(known, _)| *known == name);
+        let reason = match property {
+            None => "is not in args.properties".to_owned(),
+            Some((_, schema)) if !fits(schema) => format!("is not {kind}"),
+            Some((_, schema)) if !is_given(schema) => "may be left out of a call".to_owned(),
+            Some(_) => return Ok(()),
+        };
+        let allowed = format!("an argument {kind} that is required or has a default");
+        Err(self.error(field, &text, &reason, &allowed))
     }
 
     fn check_args(&self) -> Result<jsonschema::Validator, ModelError> {

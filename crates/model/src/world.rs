@@ -31,10 +31,12 @@ pub struct RobotFacts {
     pub base_linear_m_s: f64,
     /// Turning rate of the base, rad/s.
     pub base_angular_rad_s: f64,
-    /// The fastest joint of arm and head, rad/s.
+    /// The fastest joint, rad/s, of the groups that are at rest when they stand still: neither wheels and fingers
+    /// nor what balances.
     pub max_joint_velocity_rad_s: f64,
-    /// `tool_link` in the map; x is the approach direction.
-    pub map_from_tool: Isometry3<f64>,
+    /// The tool of the group `arm` in the map; x is the approach direction. None without such a group.
+    #[serde(default)]
+    pub map_from_tool: Option<Isometry3<f64>>,
     /// Per gripper group.
     #[serde(default)]
     pub grippers: BTreeMap<String, GripperFacts>,

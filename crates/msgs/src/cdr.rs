@@ -1,8 +1,10 @@
 //! Messages to and from CDR (little endian, with the 4-byte encapsulation header), as on ROS 2's
 //! wire and in its log files.
 
-use hiroz_cdr::{CdrSerializer, LittleEndian};
+use hiroz_cdr::{CdrSerializer, LittleEndian, ZBUF_DESER_SOURCE};
 use serde::{Serialize, de::DeserializeOwned};
+use zenoh_buffers::ZBuf;
+use zenoh_buffers::buffer::{Buffer, SplitBuffer};
 
 /// The encapsulation header: plain CDR, little endian, no options.
 pub const HEADER: [u8; 4] = [0, 1, 0, 0];
@@ -39,7 +41,16 @@ pub enum CdrError {
 /// # Errors
 /// [`CdrError::Body`] for a type that CDR cannot express; never for a generated message.
 pub fn encode<M: Serialize>(message: &M) -> Result<Vec<u8>, CdrError> {
-    let mut buffer = Vec::with_capacity(256);
+    encode_sized(message, 256)
+}
+
+/// The same into a buffer that is made for so many bytes at first: who sends many messages of a kind knows how long they
+/// are, and a long buffer that grows is copied again and again.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_sized<M: Serialize>(message: &M, capacity: usize) -> Result<Vec<u8>, CdrError> {
+    let mut buffer = Vec::with_capacity(capacity);
     buffer.extend_from_slice(&HEADER);
     let mut serializer = CdrSerializer::<LittleEndian>::new(&mut buffer);
     message.serialize(&mut serializer).map_err(|e| CdrError::Body { reason: e.to_string() })?;
@@ -65,4 +76,34 @@ pub fn decode<M: DeserializeOwned>(bytes: &[u8]) -> Result<M, CdrError> {
             .map_err(|e| CdrError::Body { reason: e.to_string() }),
         _ => Err(CdrError::Header { actual: bytes.iter().copied().take(4).collect() }),
     }
+}
+
+/// Shorter payloads are copied: a view of a few bytes would keep the transport's whole buffer alive.
+const SHARED_FROM_BYTES: usize = 16 * 1024;
+
+/// As [`decode`], of a payload that is shared: byte sequences (`uint8[]`) of a long one become views of it, and are not
+/// copied. A payload that came in pieces is joined first.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_shared<M: DeserializeOwned>(payload: &ZBuf) -> Result<M, CdrError> {
+    /// Also when decoding fails, nothing of the payload stays behind in the thread.
+    struct Reset;
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            ZBUF_DESER_SOURCE.set(None);
+        }
+    }
+
+    let length = payload.len();
+    if !(SHARED_FROM_BYTES..=MAX_PAYLOAD_BYTES).contains(&length) {
+        return decode(&payload.contiguous());
+    }
+    let whole = match payload.contiguous() {
+        std::borrow::Cow::Borrowed(_) => payload.clone(),
+        std::borrow::Cow::Owned(joined) => ZBuf::from(joined),
+    };
+    ZBUF_DESER_SOURCE.set(Some(whole.clone()));
+    let _reset = Reset;
+    decode(&whole.contiguous())
 }

@@ -29,6 +29,9 @@ use crate::observer::{ObjectsFrom, Observer};
 pub struct ConnectorParameters {
     /// The robot file.
     pub robot: PathBuf,
+    /// A folder of more skills, `*.skill.yaml`; `none` for none. The same for the skills, connector and planner nodes.
+    #[serde(default)]
+    pub skill_folder: Option<PathBuf>,
     /// Set where the hardware's simulated time waits for this node: it then stands still while the
     /// planner thinks.
     #[serde(default)]
@@ -79,11 +82,14 @@ impl ConnectorNode {
         let failed = |error: &dyn std::fmt::Display| NodeError::new(&arguments.name, error);
         let parameters: ConnectorParameters = arguments.parameters_as().map_err(|e| failed(&e))?;
         let node = crate::bus_node(bus, arguments)?;
-        let registry = crate::skill_registry(&arguments.name)?;
+        let observer = Observer::new(&node, &parameters.robot, ObjectsFrom::Detections)?;
+        let folder = parameters.skill_folder.as_deref();
+        let (robot, layout) = (&observer.robot, &observer.layout);
+        let registry = crate::skill_registry(&arguments.name, robot, layout, folder)?;
         Ok(Self {
             name: arguments.name.clone(),
             lock_step: parameters.lock_step,
-            observer: Observer::new(&node, &parameters.robot, ObjectsFrom::Detections)?,
+            observer,
             executive: Executive::new(ExecutiveConfig::default(), registry),
             tasks: node.action_server(&names::EXECUTE_TASK).map_err(|e| failed(&e))?,
             task: None,

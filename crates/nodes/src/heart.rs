@@ -5,6 +5,7 @@ use sinew_msgs::sinew_msgs::Heartbeat;
 use sinew_types::{BootId, Time};
 
 use crate::convert::duration_to_msg;
+use crate::type_watch::TypeWatch;
 
 /// How often a node says that it lives, on the system's clock.
 const PERIOD: std::time::Duration = std::time::Duration::from_millis(100);
@@ -18,6 +19,7 @@ pub(crate) struct Heart {
     seq: u64,
     last: Option<(Time, u64)>,
     last_wall: Instant,
+    types: TypeWatch,
 }
 
 impl Heart {
@@ -30,6 +32,7 @@ impl Heart {
             seq: 0,
             last: None,
             last_wall: Instant::now(),
+            types: TypeWatch::new(node),
         })
     }
 
@@ -61,6 +64,7 @@ impl Heart {
 
     fn say(&mut self, state: u8, tick_ack: u64) -> Result<(), BusError> {
         self.last_wall = Instant::now();
+        self.types.look();
         self.seq += 1;
         self.publisher.publish(&Heartbeat {
             node: self.node.clone(),

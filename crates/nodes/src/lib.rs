@@ -21,6 +21,7 @@ mod system;
 mod task_client;
 mod teleop_node;
 mod teleop_status;
+mod type_watch;
 
 pub use connector_node::{ConnectorNode, ConnectorParameters};
 pub use detections::{object, seen_object};
@@ -38,12 +39,14 @@ pub use task_client::{TaskClient, TaskEvent, TaskMonitor};
 pub use teleop_node::{Pads, TeleopNode, TeleopParameters};
 pub use teleop_status::{TeleopMonitor, TeleopStatus};
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arguments::NodeArguments;
 use sinew_bus::{Bus, BusNode};
 use sinew_model::SkillRegistry;
-use sinew_types::BootId;
+use sinew_robot::RobotModel;
+use sinew_types::{BootId, Layout};
 
 /// The node's place on the bus, with its remappings.
 fn bus_node(bus: &Bus, arguments: &NodeArguments) -> Result<BusNode, NodeError> {
@@ -51,11 +54,27 @@ fn bus_node(bus: &Bus, arguments: &NodeArguments) -> Result<BusNode, NodeError> 
         .map_err(|error| NodeError::new(&arguments.name, error))
 }
 
-/// The skills that every node of a system knows.
-fn skill_registry(node: &str) -> Result<Arc<SkillRegistry>, NodeError> {
-    let manifests =
-        sinew_skills::builtin_manifests().map_err(|error| NodeError::new(node, error))?;
-    let registry = SkillRegistry::new(manifests).map_err(|error| NodeError::new(node, error))?;
+/// The skills that every node of a system knows: the built-in ones that the robot can carry out, and those of a folder
+/// (`none` for no folder).
+///
+/// # Errors
+/// A manifest that is wrong, or whose id is taken.
+pub fn skill_registry(
+    node: &str,
+    robot: &RobotModel,
+    layout: &Layout,
+    folder: Option<&Path>,
+) -> Result<Arc<SkillRegistry>, NodeError> {
+    let failed = |error: sinew_model::ModelError| NodeError::new(node, error);
+    let mut manifests = sinew_skills::builtin_manifests().map_err(failed)?;
+    if let Some(lack) = sinew_skills::lacks(robot, layout) {
+        tracing::info!(node, %lack, "the built-in skills that move something are not offered");
+        manifests.retain(|manifest| manifest.groups.is_empty());
+    }
+    let mut registry = SkillRegistry::new(manifests).map_err(failed)?;
+    if let Some(folder) = folder.filter(|folder| *folder != Path::new("none")) {
+        registry.add_dir(folder).map_err(failed)?;
+    }
     Ok(Arc::new(registry))
 }
 

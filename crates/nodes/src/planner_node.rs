@@ -26,6 +26,9 @@ use crate::observer::{ObjectsFrom, Observer};
 pub struct PlannerParameters {
     /// The robot file.
     pub robot: PathBuf,
+    /// A folder of more skills, `*.skill.yaml`; `none` for none. The same for the skills, connector and planner nodes.
+    #[serde(default)]
+    pub skill_folder: Option<PathBuf>,
     /// `symbolic` or `llm`: who is asked when a request names nobody.
     #[serde(default)]
     pub planner: PlannerParameter,
@@ -84,6 +87,9 @@ impl PlannerNode {
         if let Some(config) = &parameters.llm {
             planners.push(Box::new(LlmPlanner::new(config.clone()).map_err(|e| failed(&e))?));
         }
+        let observer = Observer::new(&node, &parameters.robot, ObjectsFrom::World)?;
+        let folder = parameters.skill_folder.as_deref();
+        let (robot, layout) = (&observer.robot, &observer.layout);
         let default = parameters.planner.name();
         if !planners.iter().any(|planner| planner.name() == default) {
             return Err(failed(&"planner: `llm` wants parameter `llm.base_url`"));
@@ -93,8 +99,8 @@ impl PlannerNode {
             server: node.service_server(&names::MAKE_PLAN).map_err(|e| failed(&e))?,
             planners,
             default,
-            registry: crate::skill_registry(&arguments.name)?,
-            observer: Observer::new(&node, &parameters.robot, ObjectsFrom::World)?,
+            registry: crate::skill_registry(&arguments.name, robot, layout, folder)?,
+            observer,
             heart: Heart::new(&node, &arguments.name, crate::new_boot_id())
                 .map_err(|e| failed(&e))?,
             running: None,

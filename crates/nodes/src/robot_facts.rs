@@ -1,7 +1,7 @@
-use nalgebra::Isometry3;
+use nalgebra::{Isometry3, Vector3};
 use sinew_model::{GripperFacts, ReachEnvelope, RobotFacts};
-use sinew_robot::{Kinematics, RobotError, RobotModel};
-use sinew_types::{GroupKind, Layout, RobotState};
+use sinew_robot::{BaseConfig, Kinematics, RobotError, RobotModel, StopAction};
+use sinew_types::{BaseState, GroupKind, Layout, RobotState};
 
 /// An arm stands at a named configuration if each joint is within this of it, rad.
 const AT_CONFIGURATION_RAD: f64 = 0.03;
@@ -10,12 +10,16 @@ const AT_CONFIGURATION_RAD: f64 = 0.03;
 pub struct RobotFactsSource {
     kinematics: Kinematics,
     layout: Layout,
-    tool_link: usize,
+    /// Of the group `arm`, if there is one.
+    tool_link: Option<usize>,
+    /// Whether the base is bolted down: then it is the map's origin.
+    is_fixed: bool,
     camera_link: Option<usize>,
     /// Joints of the arm, and its named configurations.
     arm_joints: Vec<usize>,
     configurations: Vec<(String, Vec<f64>)>,
-    /// Joints that must stand still for the robot to be still: wheels and fingers are judged otherwise.
+    /// Joints that must stand still for the robot to be still: wheels and fingers are judged otherwise, and what
+    /// balances never stands still.
     moving_joints: Vec<usize>,
     /// Largest opening per gripper, m.
     gripper_widths: Vec<f64>,
@@ -23,25 +27,26 @@ pub struct RobotFactsSource {
 }
 
 impl RobotFactsSource {
-    /// For a robot with a group `arm` that has a chain; a sensor camera `head` is looked with.
+    /// For a robot whose group `arm`, if it has one, has a chain; a sensor camera `head` is looked with.
     ///
     /// # Errors
-    /// When the robot has no such arm.
+    /// When the arm or the camera names a link that is not there.
     pub fn new(model: &RobotModel, layout: &Layout) -> Result<Self, RobotError> {
-        let chain = model.chain("arm")?;
-        let arm = model.group("arm")?;
-        let configurations = arm
-            .configurations
-            .iter()
-            .map(|(name, positions)| (name.clone(), positions.clone()))
-            .collect();
+        let arm = model.groups().iter().find(|group| group.name == "arm");
+        let tool_link = arm.and_then(|arm| arm.chain.as_ref());
+        let tool_link = tool_link.map(|chain| model.link_index(&chain.tool_frame)).transpose()?;
+        let configurations = arm.map(|arm| arm.configurations.clone().into_iter().collect());
         let camera = model.sensors().cameras.iter().find(|camera| camera.name == "head");
         let camera_link =
             camera.map(|camera| model.link_index(&camera.optical_frame)).transpose()?;
+        let balances = |name: &str| {
+            let group = model.group(name);
+            group.is_ok_and(|group| group.stop.action == StopAction::Fallback)
+        };
         let moving_joints = layout
             .groups()
             .iter()
-            .filter(|group| group.kind == GroupKind::Joints)
+            .filter(|group| group.kind == GroupKind::Joints && !balances(&group.name))
             .flat_map(|group| group.joints.iter().copied())
             .collect();
         let gripper_widths =
@@ -50,10 +55,11 @@ impl RobotFactsSource {
             gripper_widths: gripper_widths.collect(),
             kinematics: Kinematics::new(model),
             layout: layout.clone(),
-            tool_link: model.link_index(chain.tool_frame())?,
+            tool_link,
+            is_fixed: *model.base() == BaseConfig::Fixed,
             camera_link,
-            arm_joints: arm.joints.clone(),
-            configurations,
+            arm_joints: arm.map(|arm| arm.joints.clone()).unwrap_or_default(),
+            configurations: configurations.unwrap_or_default(),
             moving_joints,
             reach: ReachEnvelope::default(),
         })
@@ -62,7 +68,17 @@ impl RobotFactsSource {
     /// The facts of a state of the layout that this was made for; none while joints or base are not
     /// measured.
     pub fn facts(&mut self, state: &RobotState) -> Option<RobotFacts> {
-        let base = state.base.filter(|base| base.valid)?;
+        let base = match state.base.filter(|base| base.valid) {
+            Some(base) => base,
+            None if self.is_fixed => BaseState {
+                map_from_base: Isometry3::identity(),
+                linear_velocity: Vector3::zeros(),
+                angular_velocity: Vector3::zeros(),
+                stamp: state.stamp,
+                valid: true,
+            },
+            None => return None,
+        };
         if !state.joints.iter().all(|joint| joint.valid) {
             return None;
         }
@@ -85,7 +101,7 @@ impl RobotFactsSource {
             base_linear_m_s: base.linear_velocity.xy().norm(),
             base_angular_rad_s: base.angular_velocity.z.abs(),
             max_joint_velocity_rad_s: velocities.fold(0.0, f64::max),
-            map_from_tool: map_from(self.tool_link),
+            map_from_tool: self.tool_link.map(map_from),
             grippers: grippers
                 .map(|group| {
                     let gripper = state.grippers[group.gripper];

@@ -13,7 +13,7 @@ use sinew_msgs::sinew_msgs::{
     AcquireLeaseRequest, AcquireLeaseResponse, ReleaseLeaseRequest, ReleaseLeaseResponse,
 };
 use sinew_msgs::sinew_msgs::{
-    ActuatorCommand, SafetyState, SkillManifestArray, SkillResult, SkillStatus,
+    ActuatorCommand, Heartbeat, SafetyState, SkillManifestArray, SkillResult, SkillStatus,
 };
 use sinew_msgs::sinew_msgs::{ExecuteSkillFeedback, ExecuteSkillGoal};
 use sinew_skills::{
@@ -32,6 +32,7 @@ use crate::convert::{
 use crate::heart::Heart;
 use crate::node::{Node, NodeError, Progress};
 use crate::observer::{ObjectsFrom, Observer};
+use crate::system::NodeKind;
 
 /// Parameters of the skills node.
 #[derive(Clone, Debug, Deserialize)]
@@ -39,8 +40,11 @@ use crate::observer::{ObjectsFrom, Observer};
 pub struct SkillsParameters {
     /// The robot file.
     pub robot: PathBuf,
-    /// The folder of the policies.
+    /// The folder of the policies of the built-in skills.
     pub policies: PathBuf,
+    /// A folder of more skills, `*.skill.yaml`; `none` for none. The same for the skills, connector and planner nodes.
+    #[serde(default)]
+    pub skill_folder: Option<PathBuf>,
     /// How objects are picked and placed: `scripted` or `learned`.
     #[serde(default)]
     pub manipulation: Manipulation,
@@ -61,6 +65,9 @@ pub struct SkillsNode {
     safety: SafetyState,
     live: Vec<LeaseId>,
     authority: Vec<GroupAuthority>,
+    /// News of the planner, and when the last came, in the robot's time.
+    planner: Subscription<Heartbeat>,
+    planner_heard: Time,
     command: Publisher<ActuatorCommand>,
     status: Publisher<SkillStatus>,
     results: Publisher<SkillResult>,
@@ -75,8 +82,12 @@ struct Goal {
     skill: String,
     correlation_id: String,
     accepted_at: Time,
+    /// Whether it ends when the planner falls silent.
+    needs_planner: bool,
 }
 
+/// A planner that is silent for longer is lost.
+const PLANNER_SILENT: Duration = Duration::from_secs(2);
 /// How long a command may be followed after its receipt.
 const VALID_FOR: Duration = Duration::from_millis(100);
 
@@ -90,7 +101,9 @@ impl SkillsNode {
         let parameters: SkillsParameters = arguments.parameters_as().map_err(|e| failed(&e))?;
         let node = crate::bus_node(bus, arguments)?;
         let observer = Observer::new(&node, &parameters.robot, ObjectsFrom::World)?;
-        let registry = crate::skill_registry(&arguments.name)?;
+        let folder = parameters.skill_folder.as_deref();
+        let (robot, layout) = (&observer.robot, &observer.layout);
+        let registry = crate::skill_registry(&arguments.name, robot, layout, folder)?;
         let skills = node.publisher(&names::SKILLS).map_err(|e| failed(&e))?;
         let manifests = registry.iter().map(manifest_to_msg).collect::<Vec<_>>();
         skills.publish(&SkillManifestArray { skills: manifests }).map_err(|e| failed(&e))?;
@@ -116,6 +129,10 @@ impl SkillsNode {
             safety: SafetyState::default(),
             live: Vec::new(),
             authority: Vec::new(),
+            planner: node
+                .subscription(&names::heartbeat(NodeKind::Planner.name()))
+                .map_err(|e| failed(&e))?,
+            planner_heard: Time::ZERO,
             command: node.publisher(&names::COMMAND).map_err(|e| failed(&e))?,
             status: node.publisher(&names::SKILL_STATUS).map_err(|e| failed(&e))?,
             results: node.publisher(&names::SKILL_RESULTS).map_err(|e| failed(&e))?,
@@ -179,9 +196,22 @@ impl SkillsNode {
             skill: message.skill_id,
             correlation_id: message.correlation_id,
             accepted_at: now,
+            needs_planner: message.on_planner_loss == ExecuteSkillGoal::ON_PLANNER_LOSS_ABORT,
         };
         self.goals.insert(id, goal);
         Ok(())
+    }
+
+    /// Ends the goals that are not to go on without a planner.
+    fn watch_planner(&mut self, now: Time) {
+        if self.planner.take_newest().is_some() {
+            self.planner_heard = now;
+        }
+        for (id, goal) in self.goals.iter().filter(|(_, goal)| goal.needs_planner) {
+            if now.since(self.planner_heard.max(goal.accepted_at)) > PLANNER_SILENT {
+                self.server.planner_lost(*id);
+            }
+        }
     }
 
     fn take_leases(&mut self) {
@@ -287,6 +317,7 @@ impl Node for SkillsNode {
         self.take_goals()?;
         // Skills are computed once per state of the robot: that is their clock.
         if is_new && self.observer.is_ready() {
+            self.watch_planner(self.observer.now());
             self.run_skills(self.observer.now())?;
         }
         self.heart
@@ -327,6 +358,13 @@ fn safety_view<'a>(
 
 fn skill_goal(id: GoalId, message: &ExecuteSkillGoal) -> Result<SkillGoal, Rejection> {
     let invalid = |message: String| Rejection { error: ErrorCode::InvalidArguments, message };
+    if !matches!(
+        message.on_planner_loss,
+        ExecuteSkillGoal::ON_PLANNER_LOSS_FINISH | ExecuteSkillGoal::ON_PLANNER_LOSS_ABORT
+    ) {
+        let allowed = "allowed: 0 finish, 2 abort";
+        return Err(invalid(format!("on_planner_loss: {}; {allowed}", message.on_planner_loss)));
+    }
     let text = if message.args_json.trim().is_empty() { "{}" } else { &message.args_json };
     Ok(SkillGoal {
         id,

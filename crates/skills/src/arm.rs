@@ -4,7 +4,6 @@ use nalgebra::Isometry3;
 use sinew_policy::{ToolError, tool_error};
 use sinew_types::{ErrorCode, Time};
 
-use crate::body::Body;
 use crate::context::{Context, Status};
 use crate::io::{ControlSource, Failure};
 use crate::stretch::Stretch;
@@ -70,8 +69,8 @@ impl ArmServo {
         let started = match self.started {
             Some(started) => started,
             None => {
-                cx.body.reach_policy.start(cx.state)?;
-                self.stretch.start(Body::positions(&cx.body.arm, cx.state));
+                cx.body.limbs_mut().reach_policy.start(cx.state)?;
+                self.stretch.start(cx.body.limbs().arm.positions(cx.state));
                 cx.now
             }
         };
@@ -96,7 +95,7 @@ impl ArmServo {
         if self.stretch.is_due() {
             self.run(cx, &error)?;
         }
-        self.stretch.step(cx.speed_scale, &cx.body.arm.joints, cx.command);
+        self.stretch.step(cx.speed_scale, &cx.body.limbs().arm.joints, cx.command);
         cx.report.source = ControlSource::Policy;
         Ok(Status::Running)
     }
@@ -105,15 +104,15 @@ impl ArmServo {
         let began = Instant::now();
         let inputs: [(&str, &[f64]); 2] =
             [("tool_position_error", &error.position), ("tool_rotation_error", &error.rotation)];
-        cx.body.reach_policy.run(cx.state, &inputs)?;
+        cx.body.limbs_mut().reach_policy.run(cx.state, &inputs)?;
         cx.report.inference = began.elapsed();
-        cx.body.reach_policy.write(cx.command);
-        self.stretch.take(&cx.body.arm.joints, cx.command);
+        cx.body.limbs_mut().reach_policy.write(cx.command);
+        self.stretch.take(&cx.body.limbs().arm.joints, cx.command);
         Ok(())
     }
 
     fn is_there(&mut self, cx: &Context<'_>, error: &ToolError, tolerance: Tolerance) -> bool {
-        let slow = cx.body.arm_speed(cx.state) <= tolerance.speed_rad_s();
+        let slow = cx.body.limbs().arm_speed(cx.state) <= tolerance.speed_rad_s();
         self.slow = if slow { self.slow + 1 } else { 0 };
         self.within = if slow && tolerance.is_met(error) { self.within + 1 } else { 0 };
         self.within >= STAY_TICKS
@@ -127,14 +126,15 @@ pub(crate) fn tool_error_to(
     target: &Isometry3<f64>,
 ) -> Result<ToolError, Failure> {
     let map_from_base = cx.body.base(cx.state)?.map_from_base;
-    let positions = Body::positions(&cx.body.arm, cx.state);
+    let positions = cx.body.limbs().arm.positions(cx.state);
     let base_from_tool = cx
         .body
+        .limbs()
         .arm
         .chain
         .base_from_tool(&positions)
         .map_err(|error| Failure::new(ErrorCode::PolicyFailed, error.to_string()))?;
     let roll = positions.last().copied().unwrap_or_default();
-    let limits = cx.body.arm.limits.last().map_or([-3.0, 3.0], |l| [l.lower, l.upper]);
+    let limits = cx.body.limbs().arm.limits.last().map_or([-3.0, 3.0], |l| [l.lower, l.upper]);
     Ok(tool_error(&base_from_tool, &map_from_base.inv_mul(target), roll, limits))
 }

@@ -1,164 +1,107 @@
-use std::path::Path;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nalgebra::Isometry3;
 use sinew_model::tolerance;
-use sinew_policy::Embodiment;
-use sinew_robot::{
-    Chain, Group, IkOptions, IkSolver, JointLimits, LimitProfile, RobotModel, TrajectoryLimits,
-};
+use sinew_robot::{CommandInterface, RobotModel, StopAction};
 use sinew_types::{
-    ActuatorCommand, BaseTwist, ErrorCode, GroupKind, JointCommand, Layout, RobotState, Time,
+    ActuatorCommand, BaseTwist, ErrorCode, GroupKind, GroupLayout, JointCommand, Layout,
+    RobotState, Time,
 };
 
 use crate::error::SkillError;
-use crate::grasp_policy::GraspPolicies;
 use crate::io::Failure;
-use crate::policies::{PolicyRunner, Runner};
-use crate::server::Manipulation;
+use crate::learned::LearnedPolicies;
+use crate::limbs::Limbs;
 
 /// A state older than this is not acted on.
 const MAX_STATE_AGE: Duration = Duration::from_millis(100);
 /// A gripper whose pads are slower than this is at rest, m/s: pressed on something, they tremble.
 const STILL_GRIPPER_M_S: f64 = 0.03;
+/// A robot that balances sways: it stands if its base is slower than this, m/s and rad/s.
+const STANDING_BASE: f64 = 0.15;
 
-/// A group of joints that follows positions.
-pub(crate) struct JointGroup {
-    /// Indices into the layout's joints.
-    pub(crate) joints: Vec<usize>,
-    pub(crate) chain: Chain,
-    pub(crate) limits: Vec<JointLimits>,
-    pub(crate) profile: TrajectoryLimits,
-}
-
-/// What the built-in skills know of the robot, and the policies that move it.
+/// What the skills know of the robot, and the policies that move it.
 pub(crate) struct Body {
     pub(crate) layout: Layout,
     pub(crate) tick: Duration,
-    pub(crate) arm: JointGroup,
-    pub(crate) home: Vec<f64>,
-    pub(crate) ready: Vec<f64>,
-    pub(crate) ik: IkSolver,
-    /// Pan and tilt; the chain ends in the camera's optical frame.
-    pub(crate) head: JointGroup,
-    /// Index into the grippers of state and command.
-    pub(crate) gripper: usize,
-    pub(crate) max_width_m: f64,
-    pub(crate) max_force_n: f64,
-    pub(crate) reach_policy: Box<dyn Runner>,
-    pub(crate) drive_policy: Box<dyn Runner>,
-    /// Where picking and placing is left to policies.
-    pub(crate) grasp_policies: Option<GraspPolicies>,
+    /// Of the built-in skills; none if no skill that is served needs them.
+    limbs: Option<Limbs>,
+    /// Of skills that are policies, by the skill's id.
+    pub(crate) learned: BTreeMap<String, LearnedPolicies>,
+    /// Per group of the layout.
+    finishes: Vec<Finish>,
     /// Lower and upper position limit per joint of the layout.
     joint_range: Vec<[f64; 2]>,
 }
 
-fn joint_group(
-    robot: &RobotModel,
-    layout: &Layout,
-    name: &str,
-    chain: Chain,
-) -> Result<JointGroup, SkillError> {
-    let unsuitable = |missing: String| SkillError::Unsuitable { missing };
-    let LimitProfile::Trajectory(profile) = robot.group(name)?.limits else {
-        return Err(unsuitable(format!("a trajectory limit profile of group `{name}`")));
-    };
-    let joints = chain
-        .joints()
-        .map(|joint| {
-            let joint = &robot.joints()[joint].name;
-            layout.joint_index(joint).ok_or_else(|| unsuitable(format!("joint `{joint}`")))
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(JointGroup { joints, limits: chain.limits().collect(), chain, profile })
+/// What becomes of a group's command once a skill's motion is over, until the result is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finish {
+    /// It stays: a position.
+    Stay,
+    /// A velocity: it becomes 0.
+    Rest,
+    /// The lease is given back, and the gate brings the group to rest.
+    LetGo,
+    /// The same, and the fallback controller keeps the robot up.
+    Balance,
 }
 
 impl Body {
     pub(crate) fn new(
-        robot: &Arc<RobotModel>,
+        robot: &RobotModel,
         layout: Layout,
-        policies: &Path,
-        manipulation: Manipulation,
+        limbs: Option<Limbs>,
+        learned: BTreeMap<String, LearnedPolicies>,
         tick: Duration,
     ) -> Result<Self, SkillError> {
-        let embodiment = Embodiment::new(&layout, Arc::clone(robot));
-        let reach = PolicyRunner::load(policies, "reach", &embodiment)?;
-        let drive = PolicyRunner::load(policies, "drive_to", &embodiment)?;
-        let mut made = Self::with_policies(robot, layout, Box::new(reach), Box::new(drive), tick)?;
-        if manipulation == Manipulation::Learned {
-            made.grasp_policies = Some(GraspPolicies {
-                pick: Box::new(PolicyRunner::load(policies, "pick", &embodiment)?),
-                place: Box::new(PolicyRunner::load(policies, "place", &embodiment)?),
-            });
-        }
-        Ok(made)
-    }
-
-    pub(crate) fn with_policies(
-        robot: &Arc<RobotModel>,
-        layout: Layout,
-        reach_policy: Box<dyn Runner>,
-        drive_policy: Box<dyn Runner>,
-        tick: Duration,
-    ) -> Result<Self, SkillError> {
-        let unsuitable = |missing: &str| SkillError::Unsuitable { missing: missing.into() };
-        let arm = joint_group(robot, &layout, "arm", robot.chain("arm")?)?;
-        let cameras = &robot.sensors().cameras;
-        let camera = cameras
-            .iter()
-            .find(|camera| camera.name == "head")
-            .ok_or_else(|| unsuitable("a camera `head`"))?;
-        let root = &robot.links()[0].name;
-        let eye = Chain::new(robot, root, &camera.optical_frame)?;
-        let head = joint_group(robot, &layout, "head", eye)?;
-        let gripper = robot.group("gripper")?;
-        let config = gripper.gripper.ok_or_else(|| unsuitable("a gripper in group `gripper`"))?;
-        let index = layout
-            .group_index("gripper")
-            .ok_or_else(|| unsuitable("a group `gripper` in the layout"))?;
-        let group: &Group = robot.group("arm")?;
-        let home = group.configuration("home")?.to_vec();
-        let ready = group.configuration("ready")?.to_vec();
-        let options =
-            IkOptions { preferred: Some(ready.clone()), max_attempts: 2, ..IkOptions::default() };
-        let joint_range = layout
-            .joints()
-            .iter()
-            .map(|name| {
-                robot.joint_index(name).map(|index| {
-                    let limits = robot.joints()[index].limits;
-                    [limits.lower, limits.upper]
-                })
+        let finish = |group: &GroupLayout| -> Result<Finish, SkillError> {
+            let group = robot.group(&group.name)?;
+            Ok(match group.command {
+                _ if group.stop.action == StopAction::Fallback => Finish::Balance,
+                CommandInterface::Position => Finish::Stay,
+                CommandInterface::Twist => Finish::Rest,
+                CommandInterface::Velocity
+                | CommandInterface::Effort
+                | CommandInterface::Impedance => Finish::LetGo,
             })
-            .collect::<Result<_, _>>()?;
+        };
+        let range = |name: &String| -> Result<[f64; 2], SkillError> {
+            let limits = robot.joints()[robot.joint_index(name)?].limits;
+            Ok([limits.lower, limits.upper])
+        };
         Ok(Self {
-            ik: IkSolver::new(arm.chain.clone(), options),
-            gripper: layout.groups()[index].gripper,
-            max_width_m: config.max_width_m,
-            max_force_n: config.max_force_n,
+            finishes: layout.groups().iter().map(finish).collect::<Result<_, _>>()?,
+            joint_range: layout.joints().iter().map(range).collect::<Result<_, _>>()?,
             layout,
             tick,
-            arm,
-            home,
-            ready,
-            head,
-            reach_policy,
-            drive_policy,
-            grasp_policies: None,
-            joint_range,
+            limbs,
+            learned,
         })
     }
 
-    /// Measured positions of a group's joints.
-    pub(crate) fn positions(group: &JointGroup, state: &RobotState) -> Vec<f64> {
-        group.joints.iter().map(|joint| state.joints[*joint].position).collect()
+    /// What the built-in skills move.
+    pub(crate) fn limbs(&self) -> &Limbs {
+        self.limbs.as_ref().expect("a server with built-in skills has their limbs")
     }
 
-    /// The fastest of the arm's joints, rad/s.
-    pub(crate) fn arm_speed(&self, state: &RobotState) -> f64 {
-        let speeds = self.arm.joints.iter().map(|joint| state.joints[*joint].velocity.abs());
-        speeds.fold(0.0, f64::max)
+    /// The same.
+    pub(crate) fn limbs_mut(&mut self) -> &mut Limbs {
+        self.limbs.as_mut().expect("a server with built-in skills has their limbs")
+    }
+
+    /// Whether these groups cannot be kept where they are by what they were commanded last.
+    pub(crate) fn lets_go(&self, groups: &[usize]) -> bool {
+        let lets_go =
+            |group: &usize| matches!(self.finishes[*group], Finish::LetGo | Finish::Balance);
+        groups.iter().any(lets_go)
+    }
+
+    /// Makes a command one that brings these groups to rest.
+    pub(crate) fn come_to_rest(&self, groups: &[usize], out: &mut ActuatorCommand) {
+        if groups.iter().any(|group| self.finishes[*group] == Finish::Rest) {
+            out.base = Some(BaseTwist::default());
+        }
     }
 
     /// Where the base is, and how fast.
@@ -166,19 +109,6 @@ impl Body {
         state.base.filter(|base| base.valid).ok_or_else(|| {
             Failure::new(ErrorCode::ObservationStale, "the base's pose is not measured")
         })
-    }
-
-    /// Arm positions that put the tool at a pose in the base frame without folding the elbow or the
-    /// forearm over, from a start that faces it.
-    pub(crate) fn solve(&mut self, base_from_tool: &Isometry3<f64>) -> Option<Vec<f64>> {
-        /// The reach policy keeps to this branch, rad.
-        const MAX_FOREARM_ROLL_RAD: f64 = 0.9;
-        let mut start = self.ready.clone();
-        start[0] = base_from_tool.translation.y.atan2(base_from_tool.translation.x);
-        let solution = self.ik.solve(base_from_tool, &start).ok()?.positions;
-        let same_branch = solution.get(3).is_none_or(|roll| roll.abs() < MAX_FOREARM_ROLL_RAD)
-            && solution.get(2).is_none_or(|elbow| *elbow > 0.0);
-        same_branch.then_some(solution)
     }
 
     /// Why a state cannot be acted on, if so.
@@ -219,9 +149,15 @@ impl Body {
 
     /// Whether all these groups are measured at rest.
     pub(crate) fn is_at_rest(&self, state: &RobotState, groups: &[usize]) -> bool {
-        groups.iter().all(|group| {
-            let group = &self.layout.groups()[*group];
+        groups.iter().all(|index| {
+            let group = &self.layout.groups()[*index];
             match group.kind {
+                GroupKind::Joints if self.finishes[*index] == Finish::Balance => {
+                    state.base.is_some_and(|base| {
+                        base.linear_velocity.norm() <= STANDING_BASE
+                            && base.angular_velocity.norm() <= STANDING_BASE
+                    })
+                }
                 GroupKind::Joints => group.joints.iter().all(|joint| {
                     state.joints[*joint].velocity.abs() <= tolerance::STILL_JOINT_RAD_S
                 }),

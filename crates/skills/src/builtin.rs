@@ -1,10 +1,11 @@
 use serde_json::Value;
-use sinew_model::{ModelError, SkillManifest};
+use sinew_model::{GroundSkill, ModelError, SkillManifest};
 
 use crate::body::Body;
 use crate::context::Skill;
 use crate::goal::Rejection;
 use crate::io::Inputs;
+use crate::learned;
 use crate::skills::{drive_to, home, look_at, pick, place, reach, wait};
 
 /// Manifests of the built-in skills, compiled in, so that every node knows the same.
@@ -28,6 +29,28 @@ pub fn builtin_manifests() -> Result<Vec<SkillManifest>, ModelError> {
 
 /// Checks a call against the measured world, and makes what carries it out.
 pub(crate) type Make = fn(&Value, &mut Body, &Inputs<'_>) -> Result<Box<dyn Skill>, Rejection>;
+
+/// Makes calls of a skill.
+#[derive(Clone)]
+pub(crate) enum Maker {
+    Builtin(Make),
+    /// Of the skill of this id.
+    Learned(String),
+}
+
+impl Maker {
+    pub(crate) fn make(
+        &self,
+        ground: &GroundSkill,
+        body: &mut Body,
+        inputs: &Inputs<'_>,
+    ) -> Result<Box<dyn Skill>, Rejection> {
+        match self {
+            Self::Builtin(make) => make(&ground.args, body, inputs),
+            Self::Learned(skill) => learned::make(skill, ground, body),
+        }
+    }
+}
 
 /// By the name in a manifest's `kind`.
 pub(crate) const BUILTINS: [(&str, Make); 7] = [

@@ -25,6 +25,56 @@ pub enum SkillError {
         /// The built-in skills.
         allowed: String,
     },
+    /// A policy commands what its skill does not claim.
+    #[error("skill `{skill}`: policy `{policy}` commands {groups}; the skill claims: {claimed}")]
+    Unclaimed {
+        /// The skill.
+        skill: String,
+        /// The policy's id.
+        policy: String,
+        /// The groups that are missing in the skill's `groups`.
+        groups: String,
+        /// The groups that are there.
+        claimed: String,
+    },
+    /// What a skill gives a policy is not what the policy takes.
+    #[error("skill `{skill}`: inputs of policy `{policy}`: {what}; it takes: {allowed}")]
+    PolicyInputs {
+        /// The skill.
+        skill: String,
+        /// The policy's id.
+        policy: String,
+        /// What is wrong.
+        what: String,
+        /// Names, widths and units of what it takes.
+        allowed: String,
+    },
+    /// A policy sees, and skills have no pictures.
+    #[error(
+        "skill `{skill}`: policy `{policy}` takes pictures of camera `{camera}`; a skill's policies may take none"
+    )]
+    PolicyCamera {
+        /// The skill.
+        skill: String,
+        /// The policy's id.
+        policy: String,
+        /// The camera.
+        camera: String,
+    },
+    /// A policy runs more often than skills are stepped.
+    #[error(
+        "skill `{skill}`: policy `{policy}` runs at {rate_hz} Hz; allowed: up to {allowed_hz} Hz"
+    )]
+    PolicyRate {
+        /// The skill.
+        skill: String,
+        /// The policy's id.
+        policy: String,
+        /// What its manifest says, Hz.
+        rate_hz: f64,
+        /// How often skills are stepped, Hz.
+        allowed_hz: f64,
+    },
     /// The robot lacks what the built-in skills need.
     #[error("the robot cannot be used by the built-in skills: {missing}")]
     Unsuitable {

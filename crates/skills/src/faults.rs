@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use sinew_types::{
 };
 
 use crate::body::Body;
+use crate::limbs::Limbs;
 use crate::policies::Runner;
 use crate::{
     GroupAuthority, Inputs, LeaseCall, Manipulation, SafetyView, SkillGoal, SkillServer,
@@ -115,7 +117,8 @@ impl Bench {
             support: Default::default(),
         });
         let faulty = || Box::new(Faulty { good_ticks: 3, error });
-        let body = Body::with_policies(&robot, layout, faulty(), faulty(), TICK).unwrap();
+        let limbs = Limbs::new(&robot, &layout, faulty(), faulty()).unwrap();
+        let body = Body::new(&robot, layout, Some(limbs), BTreeMap::new(), TICK).unwrap();
         let server = SkillServer::with_body(registry(), body).unwrap();
         Self {
             server,

@@ -89,7 +89,8 @@ pub(crate) fn choose_axis(
     let mut best: Option<Approach<GraspAxis>> = None;
     for axis in 0..3 {
         let width_m = object.size_m[axis];
-        if rotation.matrix()[(2, axis)].abs() > LEVEL || width_m > body.max_width_m - 0.005 {
+        if rotation.matrix()[(2, axis)].abs() > LEVEL || width_m > body.limbs().max_width_m - 0.005
+        {
             continue;
         }
         for sign in [1.0, -1.0] {
@@ -99,7 +100,7 @@ pub(crate) fn choose_axis(
             let Some(cost) = motion_cost(body, state, &map_from_base.inv_mul(&hover)) else {
                 continue;
             };
-            if body.solve(&map_from_base.inv_mul(&grasp)).is_none() {
+            if body.limbs_mut().solve(&map_from_base.inv_mul(&grasp)).is_none() {
                 continue;
             }
             let between = Between {
@@ -153,8 +154,8 @@ pub(crate) fn motion_cost(
 ) -> Option<f64> {
     /// The other joints matter less: how far they go hardly depends on the yaw.
     const OTHERS: f64 = 0.3;
-    let solution = body.solve(base_from_tool)?;
-    let now = Body::positions(&body.arm, state);
+    let solution = body.limbs_mut().solve(base_from_tool)?;
+    let now = body.limbs().arm.positions(state);
     let way: Vec<f64> = solution.iter().zip(&now).map(|(to, from)| (to - from).abs()).collect();
     let (roll, others) = way.split_last()?;
     Some(roll + OTHERS * others.iter().fold(0.0, |a: f64, b| a.max(*b)))
@@ -163,7 +164,7 @@ pub(crate) fn motion_cost(
 /// Whether open fingers come down on both sides of a place without meeting an object other than the one
 /// that is, or is to be, between them.
 pub(crate) fn fingers_fit(body: &Body, world: &WorldState, between: &Between<'_>) -> bool {
-    let open_m = (between.width_m + FINGER_ROOM_M).min(body.max_width_m);
+    let open_m = (between.width_m + FINGER_ROOM_M).min(body.limbs().max_width_m);
     let along = Vector2::new(between.yaw_rad.cos(), between.yaw_rad.sin())
         * (open_m / 2.0 + FINGER_RADIUS_M);
     let finger = ReachEnvelope { base_radius_m: FINGER_RADIUS_M, ..world.robot.reach };

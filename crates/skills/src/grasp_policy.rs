@@ -26,7 +26,7 @@ pub(crate) enum Grasping {
 
 impl Grasping {
     fn policy(self, body: &mut Body) -> Result<&mut dyn Runner, Failure> {
-        let policies = body.grasp_policies.as_mut().ok_or_else(|| {
+        let policies = body.limbs_mut().grasp_policies.as_mut().ok_or_else(|| {
             Failure::new(ErrorCode::PolicyFailed, "no policies of grasping were loaded")
         })?;
         Ok(match self {
@@ -76,7 +76,7 @@ impl GraspServo {
             Some(started) => started,
             None => {
                 which.policy(cx.body)?.start(cx.state)?;
-                self.stretch.start(Body::positions(&cx.body.arm, cx.state));
+                self.stretch.start(cx.body.limbs().arm.positions(cx.state));
                 cx.now
             }
         };
@@ -84,7 +84,7 @@ impl GraspServo {
         cx.report.measure("tool_position_error_m", error.distance_m());
         cx.report.measure("tool_angle_error_rad", error.angle_rad());
         if cx.now.since(started) > TIME_OUT.div_f64(cx.speed_scale) {
-            let gripper = cx.state.grippers[cx.body.gripper];
+            let gripper = cx.state.grippers[cx.body.limbs().gripper];
             return Err(Failure::new(
                 ErrorCode::PolicyFailed,
                 format!(
@@ -110,9 +110,9 @@ impl GraspServo {
             policy.run(cx.state, &given[..is_given])?;
             policy.write(cx.command);
             cx.report.inference = began.elapsed();
-            self.stretch.take(&cx.body.arm.joints, cx.command);
+            self.stretch.take(&cx.body.limbs().arm.joints, cx.command);
         }
-        self.stretch.step(cx.speed_scale, &cx.body.arm.joints, cx.command);
+        self.stretch.step(cx.speed_scale, &cx.body.limbs().arm.joints, cx.command);
         cx.report.source = ControlSource::Policy;
         Ok(error)
     }

@@ -14,6 +14,9 @@
 //!   turning the head and closing the gripper are motion primitives. With [`Manipulation::Learned`] arm and
 //!   gripper are moved together by the policies `pick` and `place` instead. Each outcome tells for how many
 //!   seconds which of them commanded (`commanded_by_policy_s`, `commanded_by_primitive_s`).
+//! - A skill whose `kind` is `policy` is any [policy](sinew_policy) of the robot, or a blend of several: its manifest
+//!   says what goes into their command inputs, and when the motion is over. It needs none of what the built-in
+//!   skills need; what a robot [`lacks`] of that only decides whether those can be served.
 //!
 //! ```
 //! let manifests = sinew_skills::builtin_manifests()?;
@@ -33,6 +36,8 @@ mod goal;
 mod grasp;
 mod grasp_policy;
 mod io;
+mod learned;
+mod limbs;
 mod pause;
 mod policies;
 mod run;
@@ -52,4 +57,5 @@ pub use builtin::builtin_manifests;
 pub use error::SkillError;
 pub use goal::{OnBusy, Rejection, SkillGoal};
 pub use io::{ControlSource, Feedback, Inputs, LeaseCall, StepOutput};
+pub use limbs::lacks;
 pub use server::{Manipulation, SkillServer, SkillSetup};

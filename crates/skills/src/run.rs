@@ -8,7 +8,7 @@ use sinew_types::{
 };
 
 use crate::body::Body;
-use crate::builtin::Make;
+use crate::builtin::Maker;
 use crate::context::{Context, Report, Skill, Status};
 use crate::goal::SkillGoal;
 use crate::io::{Failure, Feedback, Inputs, LeaseCall};
@@ -38,7 +38,7 @@ pub(crate) struct Run {
     pub(crate) time_limit: Duration,
     pub(crate) skill: Box<dyn Skill>,
     /// Makes the skill anew after a pause; none if it cannot be paused.
-    pub(crate) remake: Option<Make>,
+    pub(crate) remake: Option<Maker>,
     pub(crate) accepted: Time,
     pub(crate) stop_epoch: StopEpoch,
     pub(crate) command: ActuatorCommand,
@@ -96,7 +96,7 @@ impl Run {
         ground: GroundSkill,
         time_limit: Duration,
         skill: Box<dyn Skill>,
-        remake: Option<Make>,
+        remake: Option<Maker>,
         command: ActuatorCommand,
         stop_epoch: StopEpoch,
         now: Time,
@@ -271,6 +271,9 @@ impl Run {
         if let Some(error) = self.ending {
             let message = match error {
                 ErrorCode::Preempted => "another goal took over",
+                ErrorCode::PeerLost => {
+                    "the planner has fallen silent, and the goal was to end then"
+                }
                 _ => "cancelled by who asked for it",
             };
             return Err(Failure::new(error, message));
@@ -320,11 +323,16 @@ impl Run {
             Err(failure) => return self.stop(failure, now, inputs, body, calls),
         };
         self.report.account(body.tick);
-        self.send(body);
         if status == Status::Done {
             self.report.progress = 1.0;
             self.phase = Phase::Judging { since: now, rests_since: None };
+            if body.lets_go(&self.groups) {
+                // What it was commanded last would not keep the robot where it is; the gate does.
+                calls.leases.extend(self.lease.take().map(LeaseCall::Release));
+            }
+            body.come_to_rest(&self.groups, &mut self.command);
         }
+        self.send(body);
         None
     }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -5,14 +6,17 @@ use std::time::Duration;
 use semver::VersionReq;
 use serde::Deserialize;
 use sinew_model::{SkillKind, SkillManifest, SkillRegistry};
+use sinew_policy::Embodiment;
 use sinew_robot::RobotModel;
 use sinew_types::{ActuatorCommand, ErrorCode, GoalId, Layout, LeaseId, StopEpoch, Time};
 
 use crate::body::Body;
-use crate::builtin::{BUILTINS, Make};
+use crate::builtin::{BUILTINS, Maker};
 use crate::error::SkillError;
 use crate::goal::{OnBusy, Rejection, SkillGoal};
 use crate::io::{Inputs, LeaseCall, StepOutput};
+use crate::learned::LearnedPolicies;
+use crate::limbs::Limbs;
 use crate::run::{Calls, Phase, Run};
 
 /// How the skills `pick` and `place` move arm and gripper.
@@ -28,13 +32,13 @@ pub enum Manipulation {
 
 /// What a skill server is made of.
 pub struct SkillSetup {
-    /// The robot, with groups `base`, `arm`, `gripper` and `head`.
+    /// The robot; for the built-in skills that move something, one that [`crate::lacks`] nothing.
     pub robot: Arc<RobotModel>,
     /// Order of joints and groups of its states and commands.
     pub layout: Layout,
     /// The skills that are served.
     pub registry: Arc<SkillRegistry>,
-    /// The folder that has the policies `reach` and `drive_to`, each in a folder of its name; with
+    /// For the built-in skills that move something: the folder that has the policies `reach` and `drive_to`, each in a folder of its name; with
     /// [`Manipulation::Learned`] `pick` and `place` too.
     pub policies: PathBuf,
     /// How objects are picked and placed.
@@ -65,11 +69,24 @@ impl SkillServer {
     /// Loads the policies, and checks that every skill can be carried out by this robot.
     ///
     /// # Errors
-    /// A skill's group or kind that does not exist; a robot without arm, gripper, head camera or the
-    /// configurations `home` and `ready`; a policy that cannot be loaded, by name.
+    /// A skill's group or kind that does not exist; a built-in skill on a robot that lacks what it moves; a policy that
+    /// cannot be loaded, or that does not fit its skill, by name.
     pub fn new(setup: SkillSetup) -> Result<Self, SkillError> {
         let SkillSetup { robot, layout, registry, policies, manipulation, tick } = setup;
-        let body = Body::new(&robot, layout, &policies, manipulation, tick)?;
+        let limbs = match registry.iter().any(needs_limbs) {
+            true => Some(Limbs::load(&robot, &layout, &policies, manipulation)?),
+            false => None,
+        };
+        let embodiment = Embodiment::new(&layout, Arc::clone(&robot));
+        let mut learned = BTreeMap::new();
+        for manifest in registry.iter() {
+            groups_of(manifest, &layout)?;
+            if let SkillKind::Policy(spec) = &manifest.kind {
+                let policies = LearnedPolicies::load(manifest, spec, &embodiment, tick)?;
+                learned.insert(manifest.id.clone(), policies);
+            }
+        }
+        let body = Body::new(&robot, layout, limbs, learned, tick)?;
         Self::with_body(registry, body)
     }
 
@@ -116,8 +133,8 @@ impl SkillServer {
             let message = inputs.unmet(&ground.preconditions, "needs");
             return Err(Rejection::new(ErrorCode::PreconditionFailed, message));
         }
-        let make = maker(manifest).map_err(internal)?;
-        let skill = make(&ground.args, &mut self.body, inputs)?;
+        let maker = maker(manifest).map_err(internal)?;
+        let skill = maker.make(&ground, &mut self.body, inputs)?;
         if !goal.dry_run {
             for run in self.runs.iter_mut().filter(|run| run.uses(&groups)) {
                 run.ending.get_or_insert(ErrorCode::Preempted);
@@ -134,7 +151,7 @@ impl SkillServer {
             ground,
             limit,
             skill,
-            manifest.pausable.then_some(make),
+            manifest.pausable.then_some(maker),
             ActuatorCommand::unused(&self.body.layout),
             inputs.safety.stop_epoch,
             now,
@@ -164,6 +181,13 @@ impl SkillServer {
                 return Err(Rejection::new(ErrorCode::UnknownSkill, message));
             }
         }
+        if matches!(manifest.kind, SkillKind::Policy(_)) && goal.speed_scale != 1.0 {
+            let message = format!(
+                "speed_scale {}: allowed for skill `{}`: 1, since a policy runs as fast as it was trained",
+                goal.speed_scale, manifest.id
+            );
+            return Err(invalid(message));
+        }
         if !(goal.speed_scale > 0.0 && goal.speed_scale <= 1.0) {
             let message = format!("speed_scale {}: allowed: above 0, up to 1", goal.speed_scale);
             return Err(invalid(message));
@@ -187,9 +211,18 @@ impl SkillServer {
     /// Ends a goal: it stops commanding at the next step, and has ended once the robot is at rest. Whether
     /// there is such a goal that can still be cancelled.
     pub fn cancel(&mut self, id: GoalId) -> bool {
+        self.end(id, ErrorCode::Canceled)
+    }
+
+    /// Ends a goal in the same way, as aborted: its planner has fallen silent.
+    pub fn planner_lost(&mut self, id: GoalId) -> bool {
+        self.end(id, ErrorCode::PeerLost)
+    }
+
+    fn end(&mut self, id: GoalId, error: ErrorCode) -> bool {
         match self.runs.iter_mut().find(|run| run.goal.id == id) {
             Some(run) if !run.is_stopping() => {
-                run.ending.get_or_insert(ErrorCode::Canceled);
+                run.ending.get_or_insert(error);
                 true
             }
             _ => false,
@@ -262,14 +295,20 @@ impl SkillServer {
     }
 }
 
-fn maker(manifest: &SkillManifest) -> Result<Make, SkillError> {
-    let found = match &manifest.kind {
-        SkillKind::Builtin(name) => BUILTINS.iter().find(|(known, _)| known == name),
-        SkillKind::Policy(_) => None,
+/// Whether a skill is a built-in one that moves something.
+fn needs_limbs(manifest: &SkillManifest) -> bool {
+    matches!(manifest.kind, SkillKind::Builtin(_)) && !manifest.groups.is_empty()
+}
+
+fn maker(manifest: &SkillManifest) -> Result<Maker, SkillError> {
+    let name = match &manifest.kind {
+        SkillKind::Builtin(name) => name,
+        SkillKind::Policy(_) => return Ok(Maker::Learned(manifest.id.clone())),
     };
-    found.map(|(_, make)| *make).ok_or_else(|| SkillError::UnknownKind {
+    let found = BUILTINS.iter().find(|(known, _)| known == name);
+    found.map(|(_, make)| Maker::Builtin(*make)).ok_or_else(|| SkillError::UnknownKind {
         skill: manifest.id.clone(),
-        actual: format!("{:?}", manifest.kind),
+        actual: format!("builtin: {name}"),
         allowed: BUILTINS.map(|(name, _)| format!("builtin: {name}")).join(", "),
     })
 }

@@ -1,8 +1,8 @@
 use rsruckig::prelude::{DataArrayOrVec, InputParameter, Ruckig, ThrowErrorHandler, Trajectory};
 use sinew_types::{ActuatorCommand, ErrorCode, JointCommand, Time};
 
-use crate::body::JointGroup;
 use crate::io::Failure;
+use crate::limbs::JointGroup;
 
 /// Share of the limits of the gate that a trajectory uses, so that the gate need not cut it.
 const VELOCITY_SHARE: f64 = 0.9;

@@ -42,13 +42,18 @@ impl Tuck {
             self.motion = None;
         }
         if let Some(next) = self.stages.pop() {
-            let motion = JointMotion::plan(&cx.body.arm, cx.command, &next, cx.speed_scale)?;
+            let motion =
+                JointMotion::plan(&cx.body.limbs().arm, cx.command, &next, cx.speed_scale)?;
             self.motion.insert(motion).step(cx.now, cx.command);
             return Ok(Status::Running);
         }
-        let off = Body::positions(&cx.body.arm, cx.state)
+        let off = cx
+            .body
+            .limbs()
+            .arm
+            .positions(cx.state)
             .iter()
-            .zip(&cx.body.home)
+            .zip(&cx.body.limbs().home)
             .map(|(position, home)| (position - home).abs())
             .fold(0.0, f64::max);
         cx.report.measure("home_error_rad", off);
@@ -59,8 +64,8 @@ impl Tuck {
 /// Arm positions to stop at: a raised one if need be, then home.
 fn stages(cx: &mut Context<'_>) -> Result<Vec<Vec<f64>>, Failure> {
     let base = cx.body.base(cx.state)?;
-    let positions = Body::positions(&cx.body.arm, cx.state);
-    let home = cx.body.home.clone();
+    let positions = cx.body.limbs().arm.positions(cx.state);
+    let home = cx.body.limbs().home.clone();
     let Some(tool) = tool_at(cx.body, &positions) else { return Ok(vec![home]) };
     let away = positions.iter().zip(&home).any(|(a, b)| (a - b).abs() > 0.1);
     let needed = (highest_within_m(cx.world, &base.map_from_base) + CLEARANCE_M).min(HIGHEST_M);
@@ -71,7 +76,7 @@ fn stages(cx: &mut Context<'_>) -> Result<Vec<Vec<f64>>, Failure> {
     for extra in [0.0, 0.04, 0.08] {
         let up = needed.max(tool.translation.z) + extra - tool.translation.z;
         let raised = Translation3::new(0.0, 0.0, up) * tool;
-        let Some(solution) = cx.body.solve(&raised) else { continue };
+        let Some(solution) = cx.body.limbs_mut().solve(&raised) else { continue };
         if !sags(cx.body, &solution, &home) {
             return Ok(vec![solution, home]);
         }
@@ -80,7 +85,7 @@ fn stages(cx: &mut Context<'_>) -> Result<Vec<Vec<f64>>, Failure> {
 }
 
 fn tool_at(body: &Body, positions: &[f64]) -> Option<Isometry3<f64>> {
-    body.arm.chain.base_from_tool(positions).ok()
+    body.limbs().arm.chain.base_from_tool(positions).ok()
 }
 
 /// The highest point of what the arm could meet, m; furniture that it cannot pass over is left out.

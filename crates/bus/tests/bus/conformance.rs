@@ -32,6 +32,21 @@ macro_rules! on_each_carrier {
     };
 }
 
+/// Between processes; in-process no time-out is there to be passed.
+mod zenoh_long {
+    #[test]
+    fn a_goal_outlasts_every_time_out_of_the_carrier() {
+        super::a_goal_outlasts_every_time_out_of_the_carrier(&super::Pair::zenoh());
+    }
+}
+#[cfg(feature = "ros2")]
+mod ros2_long {
+    #[test]
+    fn a_goal_outlasts_every_time_out_of_the_carrier() {
+        super::a_goal_outlasts_every_time_out_of_the_carrier(&super::Pair::ros2());
+    }
+}
+
 on_each_carrier!(
     messages_arrive_in_order_and_say_who_sent_them,
     a_full_queue_drops_the_oldest_and_counts,
@@ -431,4 +446,38 @@ fn one_name_has_one_type_and_one_server_in_process() {
     assert_eq!(error.to_string(), "service `/safety/arm` already has a server");
     drop(first);
     node.service_server(&names::ARM).unwrap();
+}
+
+/// 90 s, or as many as SINEW_LONG_GOAL_S says: past the 10 s of a query and the 60 s of a link that says nothing.
+fn a_goal_outlasts_every_time_out_of_the_carrier(pair: &Pair) {
+    let seconds = std::env::var("SINEW_LONG_GOAL_S").map_or(90, |text| text.parse().unwrap());
+    let (server_node, client_node) = nodes(pair);
+    let server = server_node.action_server(&names::EXECUTE_SKILL).unwrap();
+    let client = client_node.action_client(&names::EXECUTE_SKILL).unwrap();
+    until_true("discovery", || client.server_available());
+    let mut goal = client.send_goal(ExecuteSkillGoal::default());
+    let handle = match until("goal", || server.take_event()) {
+        ActionEvent::Goal(request) => request.accept(),
+        event => panic!("unexpected {event:?}"),
+    };
+    assert!(matches!(until("acceptance", || goal.poll()), GoalEvent::Accepted));
+    // Nothing is sent meanwhile: not even feedback keeps anything awake.
+    let ends = std::time::Instant::now() + Duration::from_secs(seconds);
+    while std::time::Instant::now() < ends {
+        assert!(server.take_event().is_none());
+        if let Some(event) = goal.poll() {
+            panic!("unexpected {event:?}");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let evidence = ExecuteSkillResult { error_msg: "at last".into(), ..Default::default() };
+    handle.succeed(evidence);
+    let end = until("result", || {
+        assert!(server.take_event().is_none());
+        goal.poll()
+    });
+    let GoalEvent::Result { status: GoalStatus::Succeeded, result } = end else {
+        panic!("unexpected {end:?}")
+    };
+    assert_eq!(result.error_msg, "at last");
 }

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use crate::support::{Pair, free_endpoint, until, until_true, zenoh as open};
-use sinew_bus::{ActionEvent, CallError, GoalEvent, GoalStatus, ZenohRouter, names};
+use hiroz::MessageTypeInfo;
+use hiroz::entity::TypeHash;
+use sinew_bus::names::{self, Topic};
+use sinew_bus::{ActionEvent, CallError, GoalEvent, GoalStatus, Qos, ZenohRouter};
 use sinew_msgs::sensor_msgs::JointState;
 use sinew_msgs::sinew_msgs::{ExecuteSkillGoal, ExecuteSkillResult};
+use sinew_msgs::std_msgs::Bool;
 use sinew_msgs::std_srvs::{TriggerRequest, TriggerResponse};
 use zenoh::Wait;
 
@@ -59,6 +63,44 @@ fn foreign_bytes_are_counted_and_dropped() {
         assert!(action.take_event().is_none());
         action.undecodable() == 3
     });
+}
+
+/// `std_msgs/Bool` as somebody defined it otherwise.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+struct OtherBool {
+    data: u8,
+}
+
+impl MessageTypeInfo for OtherBool {
+    fn type_name() -> &'static str {
+        Bool::type_name()
+    }
+
+    fn type_hash() -> TypeHash {
+        TypeHash::new(1, [7; 32])
+    }
+}
+
+#[test]
+fn an_endpoint_of_another_type_is_named_with_both_hashes() {
+    let pair = Pair::zenoh();
+    let ours = pair.server.node("hardware", "/mobi").unwrap();
+    let theirs = pair.client.node("old", "/mobi").unwrap();
+    let _publisher = ours.publisher(&Topic::<Bool>::new("stopped", Qos::reliable(1))).unwrap();
+    let _fits = theirs.subscription(&Topic::<Bool>::new("stopped", Qos::reliable(1))).unwrap();
+    let _server = ours.service_server(&names::ARM).unwrap();
+    let _client = theirs.service_client(&names::ARM).unwrap();
+    let other = Topic::<OtherBool>::new("stopped", Qos::reliable(1));
+    let _subscription = theirs.subscription(&other).unwrap();
+    until_true("the other endpoint", || !ours.type_mismatches().is_empty());
+    let found = ours.type_mismatches();
+    assert_eq!(found.len(), 1, "{found:?}");
+    let said = found[0].to_string();
+    let (our_hash, their_hash) = (Bool::type_hash(), OtherBool::type_hash());
+    for part in ["/mobi/stopped", "/mobi/old", &our_hash.to_string(), &their_hash.to_string()] {
+        assert!(said.contains(part), "{said}");
+    }
+    until_true("the same from the other side", || theirs.type_mismatches().len() == 1);
 }
 
 #[test]

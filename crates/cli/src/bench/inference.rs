@@ -68,13 +68,14 @@ pub(crate) struct InferenceRow {
     run: Times,
     decode: Times,
     total: Times,
-    /// ONNX Runtime's own C call, in the same rounds.
-    floor: Times,
+    /// The stage `run`, by turns with ONNX Runtime's own C call.
+    run_by_turns: Times,
+    floor_by_turns: Times,
     /// Of the thread's processor time, less what reading that clock takes.
     observe_and_decode_cpu: Times,
     /// Two readings of the thread's processor time with nothing between them.
     clock_cpu: Times,
-    /// Medians over the rounds of `run` over `floor`.
+    /// Medians over the rounds of `run_by_turns` over `floor_by_turns`.
     run_p50_ratio: f64,
     run_p99_ratio: f64,
     peers: Vec<PeerRow>,
@@ -114,7 +115,8 @@ pub(crate) fn measure(
                 run: Times::default(),
                 decode: Times::default(),
                 total: Times::default(),
-                floor: Times::default(),
+                run_by_turns: Times::default(),
+                floor_by_turns: Times::default(),
                 observe_and_decode_cpu: Times::default(),
                 clock_cpu: Times::default(),
                 run_p50_ratio: f64::NAN,
@@ -163,50 +165,19 @@ fn measure_on(
     policy.reset(&robot.state)?;
     by_cpu.reset(&robot.state)?;
 
-    let (mut observe, mut run, mut decode, mut total) = (vec![], vec![], vec![], vec![]);
-    let (mut floor, mut cpu, mut clock) = (vec![], vec![], vec![]);
+    let mut alone = Alone::default();
+    let (mut run, mut floor) = (vec![], vec![]);
+    let (mut cpu, mut clock) = (vec![], vec![]);
     let (mut p50_ratios, mut p99_ratios) = (vec![], vec![]);
     let mut peers = plan.peers.iter().map(|peer| Peer::start(peer)).collect::<Result<Vec<_>>>()?;
     for round in 1..=plan.rounds {
-        let (mut runs, mut floors, mut wholes) = (vec![], vec![], vec![]);
-        let (mut owns, mut readings) = (vec![], vec![]);
-        // By turns, so that whatever else the machine does falls on both alike.
-        for tick in 0..2 * plan.ticks {
-            if interrupt::is_set() {
-                break;
-            }
-            let is_counted = tick >= plan.ticks;
-            robot.tick(plan)?;
-            let begun = Instant::now();
-            policy.step(&robot.state, &robot.inputs)?;
-            let whole = begun.elapsed();
-            let begun = Instant::now();
-            if !raw.run() {
-                return Err(Failure::Other(anyhow!("ONNX Runtime's own call failed")));
-            }
-            let bare = begun.elapsed();
-            by_cpu.step(&robot.state, &robot.inputs)?;
-            if !is_counted {
-                continue;
-            }
-            let stages = policy.stages();
-            observe.push(stages.observe.as_secs_f64());
-            runs.push(stages.run.as_secs_f64());
-            decode.push(stages.decode.as_secs_f64());
-            wholes.push(whole.as_secs_f64());
-            floors.push(bare.as_secs_f64());
-            let own = by_cpu.stages();
-            owns.push((own.observe + own.decode).as_secs_f64());
-            let read = processor_time();
-            readings.push(processor_time().saturating_sub(read).as_secs_f64());
+        let [runs, floors] = by_turns(plan, &mut robot, &mut policy, &mut raw)?;
+        let [owns, readings] = own_processor_time(plan, &mut robot, &mut by_cpu)?;
+        let ticks = Alone::measure(plan, &mut robot, &mut policy)?;
+        let whole = Times::of(&ticks.total);
+        for peer in &mut peers {
+            peer.measure(plan.ticks, whole.p50_s, whole.p99_s)?;
         }
-        if runs.is_empty() || interrupt::is_set() {
-            return Err(Failure::Other(anyhow!("interrupted in round {round}")));
-        }
-        // Each stage holds one reading of the clock.
-        let reading = Times::of(&readings).p50_s;
-        cpu.extend(owns.iter().map(|own| (own - 2.0 * reading).max(0.0)));
-        clock.extend(readings);
         let (own, bare) = (Times::of(&runs), Times::of(&floors));
         p50_ratios.push(own.p50_s / bare.p50_s);
         p99_ratios.push(own.p99_s / bare.p99_s);
@@ -218,30 +189,135 @@ fn measure_on(
             short(own.p50_s),
             short(bare.p50_s)
         ));
-        let whole = Times::of(&wholes);
-        for peer in &mut peers {
-            peer.measure(plan.ticks, whole.p50_s, whole.p99_s)?;
-        }
-        total.extend(wholes);
+        alone.extend(ticks);
         run.extend(runs);
         floor.extend(floors);
+        cpu.extend(owns);
+        clock.extend(readings);
     }
     Ok(InferenceRow {
         provider: run_on.provider,
         threads: run_on.threads,
         missing: None,
         fallen_back: policy.fallen_back().into_iter().cloned().collect(),
-        observe: Times::of(&observe),
-        run: Times::of(&run),
-        decode: Times::of(&decode),
-        total: Times::of(&total),
-        floor: Times::of(&floor),
+        observe: Times::of(&alone.observe),
+        run: Times::of(&alone.run),
+        decode: Times::of(&alone.decode),
+        total: Times::of(&alone.total),
+        run_by_turns: Times::of(&run),
+        floor_by_turns: Times::of(&floor),
         observe_and_decode_cpu: Times::of(&cpu),
         clock_cpu: Times::of(&clock),
         run_p50_ratio: median(p50_ratios).unwrap_or(f64::NAN),
         run_p99_ratio: median(p99_ratios).unwrap_or(f64::NAN),
         peers: peers.into_iter().map(Peer::row).collect(),
     })
+}
+
+/// Calls `measure` for each tick of a block, with whether it counts: the first half does not.
+fn block(
+    plan: &InferencePlan,
+    robot: &mut Robot,
+    mut measure: impl FnMut(&Robot, bool) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    for tick in 0..2 * plan.ticks {
+        if interrupt::is_set() {
+            return Err(Failure::Other(anyhow!("interrupted")));
+        }
+        robot.tick(plan)?;
+        measure(robot, tick >= plan.ticks)?;
+    }
+    Ok(())
+}
+
+/// The stage `run` and ONNX Runtime's own call, s: by turns, so that whatever else the machine does, and what each takes
+/// of the other's cache, falls on both alike.
+fn by_turns(
+    plan: &InferencePlan,
+    robot: &mut Robot,
+    policy: &mut Policy,
+    raw: &mut RawRun,
+) -> Result<[Vec<f64>; 2], Failure> {
+    let (mut runs, mut floors) = (vec![], vec![]);
+    block(plan, robot, |robot, counts| {
+        policy.step(&robot.state, &robot.inputs)?;
+        let begun = Instant::now();
+        if !raw.run() {
+            return Err(Failure::Other(anyhow!("ONNX Runtime's own call failed")));
+        }
+        let bare = begun.elapsed();
+        if counts {
+            runs.push(policy.stages().run.as_secs_f64());
+            floors.push(bare.as_secs_f64());
+        }
+        Ok(())
+    })?;
+    Ok([runs, floors])
+}
+
+/// What a tick takes of the thread's processor time beside the run, less what reading that clock takes, and two
+/// readings of it with nothing between them, s.
+fn own_processor_time(
+    plan: &InferencePlan,
+    robot: &mut Robot,
+    by_cpu: &mut Policy,
+) -> Result<[Vec<f64>; 2], Failure> {
+    let (mut owns, mut readings) = (vec![], vec![]);
+    block(plan, robot, |robot, counts| {
+        by_cpu.step(&robot.state, &robot.inputs)?;
+        let read = processor_time();
+        let reading = processor_time().saturating_sub(read);
+        if counts {
+            let own = by_cpu.stages();
+            owns.push((own.observe + own.decode).as_secs_f64());
+            readings.push(reading.as_secs_f64());
+        }
+        Ok(())
+    })?;
+    // Each of the two stages holds one reading.
+    let reading = Times::of(&readings).p50_s;
+    owns.iter_mut().for_each(|own| *own = (*own - 2.0 * reading).max(0.0));
+    Ok([owns, readings])
+}
+
+/// Whole ticks with no other network in between, as on a robot, and as peers measure theirs, s.
+#[derive(Default)]
+struct Alone {
+    observe: Vec<f64>,
+    run: Vec<f64>,
+    decode: Vec<f64>,
+    total: Vec<f64>,
+}
+
+impl Alone {
+    fn measure(
+        plan: &InferencePlan,
+        robot: &mut Robot,
+        policy: &mut Policy,
+    ) -> Result<Self, Failure> {
+        let mut ticks = Self::default();
+        block(plan, robot, |robot, counts| {
+            let begun = Instant::now();
+            policy.step(&robot.state, &robot.inputs)?;
+            let whole = begun.elapsed();
+            if counts {
+                let stages = policy.stages();
+                ticks.observe.push(stages.observe.as_secs_f64());
+                ticks.run.push(stages.run.as_secs_f64());
+                ticks.decode.push(stages.decode.as_secs_f64());
+                ticks.total.push(whole.as_secs_f64());
+            }
+            Ok(())
+        })?;
+        Ok(ticks)
+    }
+
+    fn extend(&mut self, more: Self) {
+        self.observe.extend(more.observe);
+        self.run.extend(more.run);
+        self.decode.extend(more.decode);
+        self.total.extend(more.total);
+    }
 }
 
 /// A robot whose joints swing.
@@ -345,7 +421,8 @@ impl fmt::Display for InferenceReport {
                 ("run", row.run),
                 ("decode", row.decode),
                 ("total", row.total),
-                ("floor: ONNX Runtime's C call", row.floor),
+                ("run, by turns with the floor", row.run_by_turns),
+                ("floor: ONNX Runtime's C call", row.floor_by_turns),
                 ("observe + decode, processor time", row.observe_and_decode_cpu),
                 ("reading that clock", row.clock_cpu),
             ] {

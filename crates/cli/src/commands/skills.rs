@@ -1,13 +1,25 @@
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use sinew_model::{SkillManifest, SkillRegistry};
+use sinew_hardware::layout_of;
+use sinew_model::SkillManifest;
+use sinew_nodes::skill_registry;
+use sinew_robot::RobotModel;
 
-use crate::exit::Exit;
+use crate::exit::{Exit, refused};
 use crate::output::print_json;
+use crate::share::share;
 
 #[derive(Args)]
 pub(crate) struct SkillsArgs {
+    /// The robot; built-in skills that it cannot carry out are not listed. By default the shipped one.
+    #[arg(long, value_name = "FILE")]
+    robot: Option<PathBuf>,
+    /// A folder of more skills, *.skill.yaml.
+    #[arg(long, value_name = "FOLDER")]
+    skill_folder: Option<PathBuf>,
     /// Print one JSON object instead: docs/cli.md.
     #[arg(long)]
     json: bool,
@@ -20,7 +32,11 @@ struct SkillsReport<'a> {
 }
 
 pub(crate) fn run(args: &SkillsArgs) -> Result<Exit> {
-    let registry = SkillRegistry::new(sinew_skills::builtin_manifests()?)?;
+    let robot = args.robot.clone().unwrap_or_else(|| share().join("urdf/mobi.robot.yaml"));
+    let robot = RobotModel::load(robot).map_err(refused)?;
+    let layout = layout_of(&robot)?;
+    let folder = args.skill_folder.as_deref();
+    let registry = skill_registry("skills", &robot, &layout, folder).map_err(refused)?;
     if args.json {
         print_json(&SkillsReport { skills: registry.iter().collect() })?;
         return Ok(Exit::Success);

@@ -63,7 +63,7 @@ fn a_bench_times_each_stage_beside_the_bare_call() {
     let report = json(&output);
     let rows = report["rows"].as_array().unwrap();
     assert_eq!(rows.len(), 2);
-    for stage in ["observe", "run", "decode", "total", "floor", "observe_and_decode_cpu"] {
+    for stage in ["observe", "run", "decode", "total", "floor_by_turns", "observe_and_decode_cpu"] {
         assert!(rows[0][stage]["p50_s"].as_f64().unwrap() > 0.0, "{stage}: {report:#}");
     }
     assert!(rows[0]["run_p50_ratio"].as_f64().unwrap() > 0.5);

@@ -53,7 +53,7 @@ pub(crate) fn tabletop() -> WorldState {
         robot: RobotFacts {
             stamp: NOW,
             arm_configuration: Some("home".into()),
-            map_from_tool: Isometry3::translation(0.2, 0.0, 0.8),
+            map_from_tool: Some(Isometry3::translation(0.2, 0.0, 0.8)),
             ..RobotFacts::default()
         },
         ..WorldState::default()

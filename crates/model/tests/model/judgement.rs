@@ -18,7 +18,7 @@ fn put(world: &mut WorldState, id: &str, at: [f64; 3]) {
 
 /// The gripper closed on an object, which hangs at the tool.
 fn grip(world: &mut WorldState, id: &str) {
-    let at = world.robot.map_from_tool.translation;
+    let at = world.robot.map_from_tool.unwrap().translation;
     put(world, id, [at.x, at.y, at.z]);
     let gripper = world.robot.grippers.get_mut("gripper").unwrap();
     (gripper.width_m, gripper.force_n) = (0.039, 12.0);
@@ -149,7 +149,7 @@ fn the_rest_is_judged_on_the_robot() {
     assert!(holds(&world, "robot_still"));
     world.robot.base_linear_m_s = 0.1;
     assert!(!holds(&world, "robot_still"));
-    world.robot.map_from_tool = Isometry3::translation(1.33, 0.01, 0.54);
+    world.robot.map_from_tool = Some(Isometry3::translation(1.33, 0.01, 0.54));
     assert!(holds(&world, "tool_at(red_cube)") && !holds(&world, "tool_at(blue_cube)"));
     assert!(!holds(&world, "looking_at(red_cube)"), "no camera");
     let toward_x = UnitQuaternion::from_axis_angle(&Vector3::y_axis(), FRAC_PI_2);

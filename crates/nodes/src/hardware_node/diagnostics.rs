@@ -2,7 +2,7 @@ use std::fmt::Display;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sinew_bus::{BusError, BusNode, Publisher, names};
+use sinew_bus::{BusError, BusNode, Publisher, TypeMismatch, names};
 use sinew_hardware::{
     CommandRefusal, ControlSnapshot, LatencyHistogram, LoopStats, Mode, SafetyState,
 };
@@ -12,6 +12,7 @@ use sinew_types::{JointHealth, JointState, Layout, Time};
 
 use crate::external::Tally;
 use crate::ros_clock::RosClock;
+use crate::type_watch::TypeWatch;
 
 /// How often the health of the hardware is told.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -23,7 +24,7 @@ const ERROR: u8 = 2;
 
 /// Tells at 1 Hz how control loop, gate and joints are, as ROS 2's tools show it.
 ///
-/// Statuses are named `NODE: control loop`, `NODE: gate`, `NODE: joint NAME` and `NODE: action NAME`, with
+/// Statuses are named `NODE: control loop`, `NODE: gate`, `NODE: joint NAME`, `NODE: action NAME` and `NODE: types`, with
 /// the robot's name as hardware id.
 pub(super) struct Diagnostics {
     publisher: Publisher<DiagnosticArray>,
@@ -34,6 +35,7 @@ pub(super) struct Diagnostics {
     last: Option<Last>,
     /// Goals of each action that did not go well, as they were told last.
     troubles: Vec<u64>,
+    types: TypeWatch,
 }
 
 /// What counters stood at when they were told last.
@@ -62,6 +64,7 @@ impl Diagnostics {
             clock,
             last: None,
             troubles: Vec::new(),
+            types: TypeWatch::new(node),
         })
     }
 
@@ -105,6 +108,8 @@ impl Diagnostics {
             troubles.push(tally.troubles());
         }
         self.troubles = troubles;
+        let found = types_status(self.types.look());
+        status.push(self.status("types", found));
         let header = Header { stamp: self.clock.stamp(now), frame_id: String::new() };
         self.publisher.publish(&DiagnosticArray { header, status })
     }
@@ -143,6 +148,16 @@ impl Found {
     fn value(&mut self, key: impl Into<String>, value: impl Display) {
         self.values.push(KeyValue { key: key.into(), value: value.to_string() });
     }
+}
+
+/// Nodes that do not hear this one, nor are heard, since their types are defined otherwise.
+fn types_status(mismatches: &[TypeMismatch]) -> Found {
+    let mut found = Found::ok();
+    for mismatch in mismatches {
+        found.raise(ERROR, format_args!("nothing is heard: {mismatch}"));
+        found.value(&mismatch.name, mismatch);
+    }
+    found
 }
 
 fn loop_status(last: Last, counted: Last, stats: Option<&LoopStats>) -> Found {

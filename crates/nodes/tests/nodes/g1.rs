@@ -19,7 +19,7 @@ const SKILLS: BootId = BootId(3);
 const PAD: BootId = BootId(4);
 const COMMAND: &str = "velocity_commands";
 /// Pelvis below which it is on its way to the floor, m.
-const UP: f64 = 0.7;
+pub(crate) const UP: f64 = 0.7;
 
 /// Data that is not part of this repository; none where it is not at hand.
 fn data() -> Option<PathBuf> {
@@ -100,19 +100,7 @@ struct Humanoid {
 impl Humanoid {
     /// Armed, and on its fallback; none where the data is not at hand.
     fn new() -> Option<Self> {
-        let data = data()?;
-        let folder = tempfile::tempdir().unwrap();
-        let motors = motors(&data);
-        let imported = import_deploy(&data.join("deploy.yaml"), &motors, "g1 velocity").unwrap();
-        imported.write(folder.path()).unwrap();
-        let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/g1");
-        let robot = std::fs::read_to_string(cases.join("g1.robot.yaml"))
-            .unwrap()
-            .replace("../../../shared/data/g1/g1.xml", &data.join("g1.xml").display().to_string())
-            .replace("POLICY", "g1_velocity.policy.yaml");
-        std::fs::write(folder.path().join("g1.robot.yaml"), robot).unwrap();
-        std::fs::copy(cases.join("g1.world.yaml"), folder.path().join("g1.world.yaml")).unwrap();
-
+        let folder = files()?;
         let world = World::load(folder.path().join("g1.world.yaml")).unwrap();
         let model = world.robot().clone();
         let scene = world.scene().unwrap();
@@ -255,6 +243,24 @@ impl Humanoid {
         let speed = self.control.state().base.unwrap().linear_velocity.norm();
         assert!(speed < 0.15, "it still moves at {speed} m/s");
     }
+}
+
+/// A folder with robot, world and imported policy; none where the data is not at hand.
+pub(crate) fn files() -> Option<tempfile::TempDir> {
+    let data = data()?;
+    let folder = tempfile::tempdir().unwrap();
+    let motors = motors(&data);
+    let imported = import_deploy(&data.join("deploy.yaml"), &motors, "g1 velocity").unwrap();
+    imported.write(folder.path()).unwrap();
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/g1");
+    let robot = std::fs::read_to_string(cases.join("g1.robot.yaml"))
+        .unwrap()
+        .replace("../../../shared/data/g1/g1.xml", &data.join("g1.xml").display().to_string())
+        .replace("POLICY", "g1_velocity.policy.yaml");
+    std::fs::write(folder.path().join("g1.robot.yaml"), robot).unwrap();
+    std::fs::copy(cases.join("g1.world.yaml"), folder.path().join("g1.world.yaml")).unwrap();
+
+    Some(folder)
 }
 
 /// The joints in the order of the motors: as in the body file.

@@ -6,6 +6,7 @@
 mod external_rig;
 mod follow_trajectory;
 mod g1;
+mod g1_skill;
 mod gripper_command;
 mod launch_files;
 mod takeover;

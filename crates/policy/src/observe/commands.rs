@@ -64,6 +64,16 @@ impl CommandInputs {
         Ok(())
     }
 
+    /// Names of the commands.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.slots.iter().map(|slot| slot.name.as_str())
+    }
+
+    /// Whether the policy takes a command of this name and width.
+    pub fn takes_of(&self, name: &str, width: usize) -> bool {
+        self.slots.iter().any(|slot| slot.name == name && slot.values.len() == width)
+    }
+
     /// Whether the policy takes a command of this name.
     pub fn takes(&self, name: &str) -> bool {
         self.slots.iter().any(|slot| slot.name == name)

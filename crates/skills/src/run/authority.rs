@@ -132,7 +132,7 @@ impl Run {
             return self.stop(failure, now, inputs, body, calls);
         }
         // Nothing of what it had planned, seen or queued is left.
-        let made = self.remake.map(|make| make(&self.ground.args, body, inputs));
+        let made = self.remake.as_ref().map(|maker| maker.make(&self.ground, body, inputs));
         match made {
             Some(Ok(skill)) => self.skill = skill,
             Some(Err(rejection)) => {

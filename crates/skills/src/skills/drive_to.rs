@@ -190,7 +190,7 @@ impl Skill for DriveTo {
         }
         if !self.started {
             self.started = true;
-            cx.body.drive_policy.start(cx.state)?;
+            cx.body.limbs_mut().drive_policy.start(cx.state)?;
         }
         let next = self.next(place);
         let mut goal = goal_in_base(&base.map_from_base, &upright(&next));
@@ -209,9 +209,9 @@ impl Skill for DriveTo {
         let began = Instant::now();
         let inputs: [(&str, &[f64]); 2] =
             [("goal_position", &goal.position), ("goal_heading", &goal.heading)];
-        cx.body.drive_policy.run(&self.seen, &inputs)?;
+        cx.body.limbs_mut().drive_policy.run(&self.seen, &inputs)?;
         cx.report.inference = began.elapsed();
-        cx.body.drive_policy.write(cx.command);
+        cx.body.limbs_mut().drive_policy.write(cx.command);
         if let Some(twist) = &mut cx.command.base {
             twist.linear_x *= cx.speed_scale;
             twist.linear_y *= cx.speed_scale;

@@ -46,7 +46,7 @@ pub(crate) fn make(
 
 /// Head positions that bring a point (base frame) onto the camera's axis, and what is left, rad.
 fn aim(body: &Body, state: &RobotState, point: &Point3<f64>) -> Result<(Vec<f64>, f64), Failure> {
-    let head = &body.head;
+    let head = &body.limbs().head;
     if head.joints.len() != 2 {
         let message = format!("a head of {} joints cannot be aimed; needed: 2", head.joints.len());
         return Err(Failure::new(ErrorCode::Unreachable, message));
@@ -70,7 +70,7 @@ fn aim(body: &Body, state: &RobotState, point: &Point3<f64>) -> Result<(Vec<f64>
         positions
     };
     const STEP_RAD: f64 = 1e-4;
-    let mut positions = clamp(Body::positions(head, state));
+    let mut positions = clamp(head.positions(state));
     // The pan's joint turns about the vertical: a good start leaves Newton's method little to do.
     positions[0] = clamp(vec![point.y.atan2(point.x), 0.0])[0];
     for _ in 0..40 {
@@ -109,7 +109,7 @@ impl Skill for LookAt {
         let motion = match &mut self.motion {
             Some(motion) => motion,
             None => self.motion.insert(JointMotion::plan(
-                &cx.body.head,
+                &cx.body.limbs().head,
                 cx.command,
                 &self.goal,
                 cx.speed_scale,
@@ -117,7 +117,7 @@ impl Skill for LookAt {
         };
         let share = motion.step(cx.now, cx.command);
         cx.report.phase("turning the head", 0.9 * share as f32);
-        let positions = Body::positions(&cx.body.head, cx.state);
+        let positions = cx.body.limbs().head.positions(cx.state);
         let off = positions
             .iter()
             .zip(&self.goal)

@@ -76,10 +76,10 @@ pub(crate) fn make(
     let id = text(args, "object");
     let target = object(inputs.world, id)?;
     let width_m = target.grasp_width_m();
-    if width_m > body.max_width_m - WIDTH_TOLERANCE_M {
+    if width_m > body.limbs().max_width_m - WIDTH_TOLERANCE_M {
         return Err(unreachable(format!(
             "`{id}` is {width_m:.3} m wide; the gripper opens {:.3} m",
-            body.max_width_m
+            body.limbs().max_width_m
         )));
     }
     let axis = choose_axis(body, inputs.state, inputs.world, target, LIFT_M)?.ok_or_else(|| {
@@ -89,7 +89,7 @@ pub(crate) fn make(
         object: id.into(),
         axis,
         sight: Sight::new(id),
-        stage: if body.grasp_policies.is_some() { Stage::Grasp } else { Stage::Open },
+        stage: if body.limbs().grasp_policies.is_some() { Stage::Grasp } else { Stage::Open },
         servo: ArmServo::default(),
         grasping: GraspServo::default(),
         tuck: Tuck::default(),
@@ -107,11 +107,11 @@ impl Pick {
     }
 
     fn open(&mut self, cx: &mut Context<'_>) {
-        let width_m = (self.axis.width_m + FINGER_ROOM_M).min(cx.body.max_width_m);
-        command_gripper(cx, width_m, cx.body.max_force_n);
+        let width_m = (self.axis.width_m + FINGER_ROOM_M).min(cx.body.limbs().max_width_m);
+        command_gripper(cx, width_m, cx.body.limbs().max_force_n);
         cx.report.phase("opening the gripper", 0.0);
         cx.report.source = ControlSource::Primitive;
-        let measured = cx.state.grippers[cx.body.gripper].width_m;
+        let measured = cx.state.grippers[cx.body.limbs().gripper].width_m;
         if measured >= width_m - WIDTH_TOLERANCE_M || self.ticks > GRIPPER_TICKS {
             self.enter(Stage::Descend);
         }
@@ -130,10 +130,10 @@ impl Pick {
     }
 
     fn close(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
-        command_gripper(cx, 0.0, GRASP_FORCE_N.min(cx.body.max_force_n));
+        command_gripper(cx, 0.0, GRASP_FORCE_N.min(cx.body.limbs().max_force_n));
         cx.report.phase("closing the gripper", 0.4);
         cx.report.source = ControlSource::Primitive;
-        let gripper = cx.state.grippers[cx.body.gripper];
+        let gripper = cx.state.grippers[cx.body.limbs().gripper];
         cx.report.measure("grip_width_m", gripper.width_m);
         cx.report.measure("grip_force_n", gripper.force_n);
         let moved_m = (gripper.width_m - self.last_width_m).abs();
@@ -151,7 +151,7 @@ impl Pick {
 
     /// Whether what is between the fingers is as wide as the object, and held.
     fn check_grip(&self, cx: &Context<'_>) -> Result<(), Failure> {
-        let gripper = cx.state.grippers[cx.body.gripper];
+        let gripper = cx.state.grippers[cx.body.limbs().gripper];
         if gripper.force_n < MIN_FORCE_N {
             return Err(no_grip(cx, "the grip was lost"));
         }
@@ -176,7 +176,7 @@ impl Pick {
         };
         cx.report.phase("grasping", 0.3);
         let error = self.grasping.step(cx, Grasping::Pick, &goal)?;
-        let gripper = cx.state.grippers[cx.body.gripper];
+        let gripper = cx.state.grippers[cx.body.limbs().gripper];
         cx.report.measure("grip_width_m", gripper.width_m);
         cx.report.measure("grip_force_n", gripper.force_n);
         let firm = gripper.force_n >= MIN_FORCE_N;
@@ -217,7 +217,7 @@ impl Skill for Pick {
                 cx.report.phase("folding the arm", 0.7);
                 if self.tuck.step(cx)? == Status::Done {
                     self.check_grip(cx)?;
-                    let gripper = cx.state.grippers[cx.body.gripper];
+                    let gripper = cx.state.grippers[cx.body.limbs().gripper];
                     cx.report.measure("held_width_m", gripper.width_m);
                     cx.report.measure("held_force_n", gripper.force_n);
                     return Ok(Status::Done);
@@ -229,7 +229,7 @@ impl Skill for Pick {
 }
 
 fn no_grip(cx: &Context<'_>, why: &str) -> Failure {
-    let gripper = cx.state.grippers[cx.body.gripper];
+    let gripper = cx.state.grippers[cx.body.limbs().gripper];
     Failure::new(
         ErrorCode::PostconditionFailed,
         format!("no grip: {why}; measured {:.4} m, {:.1} N", gripper.width_m, gripper.force_n),
@@ -238,5 +238,5 @@ fn no_grip(cx: &Context<'_>, why: &str) -> Failure {
 
 /// Has the gripper go to a width, m, with at most this force, N.
 pub(super) fn command_gripper(cx: &mut Context<'_>, width_m: f64, max_force_n: f64) {
-    cx.command.grippers[cx.body.gripper] = GripperCommand { width_m, max_force_n };
+    cx.command.grippers[cx.body.limbs().gripper] = GripperCommand { width_m, max_force_n };
 }

@@ -119,7 +119,9 @@ impl Place {
                 destination.id, held.id
             )));
         }
-        let tool_from_object = world.robot.map_from_tool.inv_mul(map_from_object);
+        let map_from_tool =
+            world.robot.map_from_tool.ok_or_else(|| unreachable("the robot has no tool"))?;
+        let tool_from_object = map_from_tool.inv_mul(map_from_object);
         for spot in all.into_iter().take(TRIES) {
             if let Some(poses) = poses(body, state, world, held, &spot, &tool_from_object)? {
                 self.poses = poses;
@@ -146,20 +148,20 @@ impl Place {
             self.choose(cx.body, cx.state, cx.world, &seen)
                 .map_err(|rejection| Failure::new(rejection.error, rejection.message))?;
         }
-        let by_policy = cx.body.grasp_policies.is_some();
+        let by_policy = cx.body.limbs().grasp_policies.is_some();
         self.enter(if by_policy { Stage::Release } else { Stage::Carry });
         Ok(())
     }
 
     fn open(&mut self, cx: &mut Context<'_>) {
-        let gripper = cx.state.grippers[cx.body.gripper];
+        let gripper = cx.state.grippers[cx.body.limbs().gripper];
         if self.ticks <= 1 {
             cx.report.measure("release_width_m", gripper.width_m);
         }
         let object = cx.world.objects.get(&self.object);
         let wide = object.map_or(0.0, WorldObject::grasp_width_m);
-        let width_m = (wide + FINGER_ROOM_M).min(cx.body.max_width_m);
-        command_gripper(cx, width_m, cx.body.max_force_n);
+        let width_m = (wide + FINGER_ROOM_M).min(cx.body.limbs().max_width_m);
+        command_gripper(cx, width_m, cx.body.limbs().max_force_n);
         cx.report.source = ControlSource::Primitive;
         if gripper.width_m >= width_m - WIDTH_TOLERANCE_M || self.ticks > GRIPPER_TICKS {
             self.enter(Stage::Rise);
@@ -177,7 +179,7 @@ impl Place {
         };
         cx.report.phase("placing", 0.4);
         let error = self.grasping.step(cx, Grasping::Place, &goal)?;
-        let gripper = cx.state.grippers[cx.body.gripper];
+        let gripper = cx.state.grippers[cx.body.limbs().gripper];
         cx.report.measure("release_width_m", gripper.width_m);
         // The tool points down: what it has risen lies along its own x axis.
         if error.position[0] >= RISEN_M && gripper.width_m >= wide + RELEASED_M {
@@ -269,7 +271,7 @@ fn poses(
         let Some(cost) = motion_cost(body, state, &map_from_base.inv_mul(&hover)) else {
             continue;
         };
-        let reaches = body.solve(&map_from_base.inv_mul(&release)).is_some();
+        let reaches = body.limbs_mut().solve(&map_from_base.inv_mul(&release)).is_some();
         if reaches && best.as_ref().is_none_or(|best| cost < best.0) {
             best = Some((cost, Poses { release, hover }));
         }

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod carry_out;
+mod policy_skills;
 mod rig;
 mod takeover;

@@ -80,6 +80,13 @@ impl Rig {
         Self::made(world, &scene, seed, Manipulation::Learned)
     }
 
+    /// The same with these skills and no others.
+    pub(crate) fn with_skills(seed: u64, registry: SkillRegistry) -> Self {
+        let world = World::load(repository().join("worlds/tabletop.yaml")).unwrap();
+        let scene = world.sample(seed).unwrap();
+        Self::serving(world, &scene, seed, Manipulation::default(), registry)
+    }
+
     /// A scene of a world.
     pub(crate) fn of(world: World, scene: &sinew_driver_sim::Scene, seed: u64) -> Self {
         Self::made(world, scene, seed, Manipulation::default())
@@ -90,6 +97,17 @@ impl Rig {
         scene: &sinew_driver_sim::Scene,
         seed: u64,
         manipulation: Manipulation,
+    ) -> Self {
+        let registry = SkillRegistry::new(builtin_manifests().unwrap()).unwrap();
+        Self::serving(world, scene, seed, manipulation, registry)
+    }
+
+    fn serving(
+        world: World,
+        scene: &sinew_driver_sim::Scene,
+        seed: u64,
+        manipulation: Manipulation,
+        registry: SkillRegistry,
     ) -> Self {
         let robot = Arc::new(world.robot().clone());
         let (driver, seen) = SimDriver::new(world, scene).unwrap();
@@ -103,11 +121,10 @@ impl Rig {
         let twist_limits = twist_limits.unwrap();
         let (control, handle) = ControlLoop::new(driver, config).unwrap();
         let layout = control.layout().clone();
-        let registry = Arc::new(SkillRegistry::new(builtin_manifests().unwrap()).unwrap());
         let server = SkillServer::new(SkillSetup {
             robot: Arc::clone(&robot),
             layout: layout.clone(),
-            registry,
+            registry: Arc::new(registry),
             policies: repository().join("policies"),
             manipulation,
             tick: TICK,
@@ -392,7 +409,7 @@ impl Facts {
             base_linear_m_s: base.linear_velocity.xy().norm(),
             base_angular_rad_s: base.angular_velocity.z.abs(),
             max_joint_velocity_rad_s: speed,
-            map_from_tool: map_from(self.tool),
+            map_from_tool: Some(map_from(self.tool)),
             grippers: [("gripper".to_owned(), gripper)].into(),
             arm_configuration: self
                 .configurations

@@ -7,13 +7,13 @@ mod config;
 mod service;
 mod topic;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hiroz::Builder;
 use hiroz::attachment::{Attachment, GidArray};
 use hiroz::context::{ZContext, ZContextBuilder};
-use hiroz::entity::{EndpointEntity, EndpointKind, endpoint_gid};
+use hiroz::entity::{EndpointEntity, EndpointKind, Entity, TypeHash, TypeInfo, endpoint_gid};
 use hiroz::graph::Graph;
 use hiroz::node::ZNode;
 use zenoh::Wait;
@@ -23,10 +23,11 @@ use zenoh::liveliness::LivelinessToken;
 
 pub use config::{ZenohConfig, ZenohMode, ZenohRouter};
 
+use crate::inbox::lock;
 use crate::node::Endpoint;
 use crate::qos::{Durability, Reliability};
 use crate::waiter::Signal;
-use crate::{BusError, PeerNode, Qos};
+use crate::{BusError, PeerNode, Qos, TypeMismatch};
 
 type ZenohError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -76,7 +77,12 @@ impl Zenoh {
             .without_parameters()
             .build()
             .map_err(failed("join as node", name))?;
-        Ok(ZenohNode { node, signal: self.signal.clone(), call_timeout: self.call_timeout })
+        Ok(ZenohNode {
+            node,
+            signal: self.signal.clone(),
+            call_timeout: self.call_timeout,
+            endpoints: Mutex::default(),
+        })
     }
 }
 
@@ -90,9 +96,44 @@ pub(crate) struct ZenohNode {
     node: ZNode,
     signal: Arc<Signal>,
     call_timeout: Duration,
+    /// What it has declared, also what it has given up since.
+    endpoints: Mutex<Vec<(EndpointKind, String, TypeInfo)>>,
 }
 
 impl ZenohNode {
+    /// Endpoints of others that ours would talk to if they had the same type.
+    pub(crate) fn type_mismatches(&self) -> Vec<TypeMismatch> {
+        let graph = self.node.graph();
+        let mut all = Vec::new();
+        for (kind, name, ours) in lock(&self.endpoints).iter() {
+            let others = match kind {
+                EndpointKind::Publisher => {
+                    graph.get_entities_by_topic(EndpointKind::Subscription, name)
+                }
+                EndpointKind::Subscription => {
+                    graph.get_entities_by_topic(EndpointKind::Publisher, name)
+                }
+                EndpointKind::Service => graph.get_entities_by_service(EndpointKind::Client, name),
+                EndpointKind::Client => graph.get_entities_by_service(EndpointKind::Service, name),
+            };
+            for other in others {
+                let Entity::Endpoint(other) = &*other else { continue };
+                // A distribution that knows no hashes says so by a hash of zeros.
+                let Some(theirs) = other.type_info.clone().filter(|t| t.hash != TypeHash::zero())
+                else {
+                    continue;
+                };
+                if theirs != *ours {
+                    let node = other.node.as_ref().map_or_else(String::new, |node| {
+                        format!("{}/{}", node.namespace.trim_end_matches('/'), node.name)
+                    });
+                    all.push(TypeMismatch { name: name.clone(), node, ours: ours.clone(), theirs });
+                }
+            }
+        }
+        all
+    }
+
     pub(crate) fn peers(&self) -> Vec<PeerNode> {
         peers(self.node.graph())
     }
@@ -110,6 +151,11 @@ impl ZenohNode {
         let format = self.node.keyexpr_format();
         let key = format.topic_key_expr(&entity).map_err(failed("name", &endpoint.name))?;
         let gid = endpoint_gid(&entity).unwrap_or_default();
+        let known = (kind, endpoint.name.clone(), endpoint.type_info.clone());
+        let mut endpoints = lock(&self.endpoints);
+        if !endpoints.contains(&known) {
+            endpoints.push(known);
+        }
         Ok(Declared { key: (*key).clone(), gid, entity })
     }
 

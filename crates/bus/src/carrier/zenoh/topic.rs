@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hiroz::attachment::Attachment;
@@ -66,6 +66,7 @@ impl ZenohNode {
             declared,
             publisher,
             sequence: AtomicI64::new(1),
+            length: AtomicUsize::new(256),
             _token: token,
             node: self.clone(),
             message: PhantomData,
@@ -122,6 +123,8 @@ struct ZenohPublisher<M> {
     declared: Declared,
     publisher: AdvancedPublisher<'static>,
     sequence: AtomicI64,
+    /// Bytes of the last message.
+    length: AtomicUsize,
     _token: LivelinessToken,
     node: Arc<ZenohNode>,
     message: PhantomData<fn(&M)>,
@@ -130,8 +133,9 @@ struct ZenohPublisher<M> {
 impl<M: Wire> PublisherPort<M> for ZenohPublisher<M> {
     fn publish(&self, message: &M) -> Result<(), BusError> {
         let name = &self.declared.entity.topic;
-        let payload = cdr::encode(message)
+        let payload = cdr::encode_sized(message, self.length.load(Ordering::Relaxed))
             .map_err(|source| BusError::Encode { name: name.clone(), source })?;
+        self.length.store(payload.len(), Ordering::Relaxed);
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         self.publisher
             .put(payload)
@@ -163,7 +167,7 @@ impl<M: Wire> SubscriptionPort<M> for ZenohSubscription<M> {
     fn take(&self) -> Option<Received<M>> {
         loop {
             let (payload, publisher) = self.inbox.pop()?;
-            match cdr::decode(&payload.to_bytes()) {
+            match cdr::decode_shared(&payload.into()) {
                 Ok(message) => return Some(Received { message, publisher }),
                 Err(error) => {
                     self.undecodable.fetch_add(1, Ordering::Relaxed);

@@ -1,0 +1,237 @@
+//! Skills that are policies: any policy of the robot, by a manifest and without code.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+use sinew_hardware::layout_of;
+use sinew_model::{SkillManifest, SkillRegistry};
+use sinew_robot::RobotModel;
+use sinew_skills::{ControlSource, Manipulation, SkillServer, SkillSetup};
+use sinew_types::{ErrorCode, Termination};
+
+use crate::rig::{Rig, TICK, repository};
+
+/// Drives until the object is near.
+const APPROACH: &str = r#"
+id: approach
+version: 1.0.0
+description: Drives up to an object.
+args:
+  type: object
+  properties: {target: {type: string, format: object-id}}
+  required: [target]
+  additionalProperties: false
+groups: [base]
+postconditions: [near($target)]
+effects: {remove: [near($any)], add: [near($target)]}
+cost_s: 5.0
+time_limit_s: 30.0
+pausable: true
+kind:
+  policy:
+    policies:
+    - manifest: POLICIES/drive_to/drive_to.policy.yaml
+      inputs:
+        goal_position: [{position_of: $target, frame: base, axes: xy}]
+        goal_heading: [0.0, 1.0]
+    until: postconditions
+"#;
+
+/// Two policies that pull to opposite sides.
+const TUG: &str = r#"
+id: tug
+version: 1.0.0
+description: Drives forward or backward, or is torn.
+args:
+  type: object
+  properties:
+    forward: {type: number}
+    backward: {type: number, default: 0.0}
+    seconds: {type: number, default: 2.0}
+  required: [forward]
+  additionalProperties: false
+groups: [base]
+cost_s: 2.0
+time_limit_s: 5.0
+kind:
+  policy:
+    policies:
+    - manifest: POLICIES/drive_to/drive_to.policy.yaml
+      weight: $forward
+      inputs: {goal_position: [1.0, 0.0], goal_heading: [0.0, 1.0]}
+    - manifest: POLICIES/drive_to/drive_to.policy.yaml
+      weight: $backward
+      inputs: {goal_position: [-1.0, 0.0], goal_heading: [0.0, 1.0]}
+    until: {elapsed_s: $seconds}
+"#;
+
+/// The same policy until it is told to end.
+const ROAM: &str = r#"
+id: roam
+version: 1.0.0
+description: Drives on and on.
+args: {type: object, additionalProperties: false}
+groups: [base]
+cost_s: 2.0
+time_limit_s: 5.0
+kind:
+  policy:
+    policies:
+    - manifest: POLICIES/drive_to/drive_to.policy.yaml
+      inputs: {goal_position: [1.0, 0.3], goal_heading: [0.3, 0.954]}
+    until: canceled
+"#;
+
+fn manifest(text: &str) -> SkillManifest {
+    let policies = repository().join("policies").canonicalize().unwrap();
+    let text = text.replace("POLICIES", &policies.display().to_string());
+    SkillManifest::from_yaml(&text, "test.skill.yaml").unwrap()
+}
+
+fn rig(skills: &[&str]) -> Rig {
+    Rig::with_skills(1, SkillRegistry::new(skills.iter().map(|text| manifest(text))).unwrap())
+}
+
+fn measured(outcome: &sinew_types::Outcome, key: &str) -> f64 {
+    let found = outcome.evidence.iter().find(|evidence| evidence.key == key);
+    found.unwrap_or_else(|| panic!("no {key} in {outcome:#?}")).value.parse().unwrap()
+}
+
+#[test]
+fn a_policy_ends_when_its_postconditions_are_measured() {
+    let mut rig = rig(&[APPROACH]);
+    let goal = rig.goal("approach", json!({"target": "red_cube"}));
+    let id = rig.send(goal).unwrap();
+    for _ in 0..50 {
+        rig.tick();
+    }
+    assert_eq!(rig.feedback[0].1.control_source, ControlSource::Policy);
+    let outcome = rig.wait(id);
+    assert!(outcome.is_success(), "{outcome:#?}");
+    assert!(measured(&outcome, "commanded_by_policy_s") > 0.5, "{outcome:#?}");
+    let [linear, angular, _] = rig.speeds();
+    assert!(linear <= 0.02 && angular <= 0.02, "{:?}", rig.speeds());
+}
+
+#[test]
+fn a_blend_is_the_mean_of_its_policies_by_weight() {
+    let mut rig = rig(&[TUG]);
+    let mut travelled = |args| {
+        let before = rig.world.robot.map_from_base;
+        let outcome = rig.run("tug", args);
+        assert!(outcome.is_success(), "{outcome:#?}");
+        assert!((measured(&outcome, "commanded_by_policy_s") - 2.0).abs() < 0.05, "{outcome:#?}");
+        (before.inverse() * rig.world.robot.map_from_base).translation.x
+    };
+    let forward = travelled(json!({"forward": 1.0}));
+    let torn = travelled(json!({"forward": 0.5, "backward": 0.5}));
+    let backward = travelled(json!({"forward": 0.0, "backward": 3.0}));
+    assert!(forward > 0.3, "{forward} m");
+    assert!(torn.abs() < 0.25 * forward, "{torn} m, {forward} m alone");
+    assert!(backward < 0.1, "{backward} m");
+}
+
+#[test]
+fn a_policy_without_an_end_is_ended_by_cancel_or_by_the_time_limit() {
+    let mut rig = rig(&[ROAM]);
+    let goal = rig.goal("roam", json!({}));
+    let id = rig.send(goal).unwrap();
+    for _ in 0..50 {
+        rig.tick();
+    }
+    assert!(rig.speeds()[0] > 0.2, "{:?}", rig.speeds());
+    assert!(rig.server.cancel(id));
+    let outcome = rig.wait(id);
+    assert_eq!(outcome.termination, Termination::Canceled);
+    assert!(rig.speeds()[0] <= 0.02, "{:?}", rig.speeds());
+
+    let outcome = rig.run("roam", json!({}));
+    assert_eq!(outcome.error, ErrorCode::TimeLimit, "{outcome:#?}");
+}
+
+#[test]
+fn what_a_policy_cannot_be_told_is_rejected() {
+    let mut rig = rig(&[TUG]);
+    for (args, scale, wanted) in [
+        (json!({"forward": 0.0}), 1.0, "all policies have the weight 0"),
+        (json!({"forward": -1.0, "backward": 2.0}), 1.0, "a policy's weight is below 0"),
+        (json!({"forward": 1.0, "seconds": -1.0}), 1.0, "the time after which it ends is below 0"),
+        (json!({"forward": 1.0}), 0.5, "a policy runs as fast as it was trained"),
+    ] {
+        let mut goal = rig.goal("tug", args);
+        goal.speed_scale = scale;
+        let rejection = rig.send(goal).unwrap_err();
+        assert_eq!(rejection.error, ErrorCode::InvalidArguments);
+        assert!(rejection.message.contains(wanted), "{}", rejection.message);
+    }
+}
+
+/// Each way to write a skill of a policy wrongly, and what is said.
+#[test]
+fn what_does_not_fit_is_an_error_that_names_it() {
+    let robot = RobotModel::load(repository().join("urdf/mobi.robot.yaml")).unwrap();
+    let robot = Arc::new(robot);
+    let layout = layout_of(&robot).unwrap();
+    for (from, to, wanted) in [
+        (
+            "groups: [base]",
+            "groups: [head]",
+            "policy `drive_to` commands base; the skill claims: head",
+        ),
+        ("goal_heading: [0.0, 1.0]", "", "goal_heading is not given"),
+        (
+            "goal_heading: [0.0, 1.0]",
+            "goal_heading: [1.0]",
+            "goal_heading[1] is given; it takes: goal_position[2]",
+        ),
+        ("axes: xy}", "axes: xyz}", "goal_position[3] is given"),
+        (
+            "goal_heading: [0.0, 1.0]",
+            "goal_heading: [0.0, 1.0]\n        speed: [1.0]",
+            "speed[1] is given",
+        ),
+        ("drive_to/drive_to.policy", "drive_to/nowhere.policy", "nowhere.policy.yaml"),
+        (
+            "drive_to/drive_to.policy",
+            "pick_camera/pick_camera.policy",
+            "policy `pick_camera` commands arm, gripper; the skill claims: base",
+        ),
+        ("groups: [base]", "groups: []", "a skill without groups"),
+        (
+            "{position_of: $target, frame: base, axes: xy}",
+            "$target, 0.0",
+            "is not of type number or integer",
+        ),
+        ("position_of: $target", "position_of: $other", "is not in args.properties"),
+        ("until: postconditions", "until: {elapsed_s: -1.0}", "kind.policy.until.elapsed_s"),
+        ("until: postconditions", "until: sometime", "sometime"),
+        ("postconditions: [near($target)]", "", "there are none"),
+        (
+            "frame: base",
+            "frame: tool",
+            "allowed: a number, `$argument`, or {position_of: $argument",
+        ),
+    ] {
+        assert!(APPROACH.contains(from), "{from}");
+        let policies = repository().join("policies").canonicalize().unwrap();
+        let text = APPROACH.replace(from, to);
+        let text = text.replace("POLICIES", &policies.display().to_string());
+        let said = match SkillManifest::from_yaml(&text, "test.skill.yaml")
+            .and_then(|manifest| SkillRegistry::new([manifest]))
+        {
+            Err(error) => error.to_string(),
+            Ok(registry) => SkillServer::new(SkillSetup {
+                robot: Arc::clone(&robot),
+                layout: layout.clone(),
+                registry: Arc::new(registry),
+                policies: Path::new("none").into(),
+                manipulation: Manipulation::default(),
+                tick: TICK,
+            })
+            .err()
+            .map_or_else(String::new, |error| error.to_string()),
+        };
+        assert!(said.contains(wanted), "{from} -> {to}: {said}");
+    }
+}
