@@ -52,6 +52,8 @@ enum Command {
     Plan(commands::plan::PlanArgs),
     /// Lists the skills that plans are made of.
     Skills(commands::skills::SkillsArgs),
+    /// Calls one skill of a system that is up, and tells how it ended.
+    Call(commands::call::CallArgs),
     /// Checks files: robots, worlds, skills, policies, launch files, evaluations.
     Check(commands::check::CheckArgs),
     /// Runs many random episodes in simulation and reports how often they succeed.
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
         Command::Run(args) => commands::run::run(&args),
         Command::Plan(args) => commands::plan::run(&args),
         Command::Skills(args) => commands::skills::run(&args),
+        Command::Call(args) => commands::call::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Up(args) => commands::up::run(&args),

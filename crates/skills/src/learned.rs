@@ -181,9 +181,9 @@ struct Learned {
     inputs: Vec<Vec<(String, Vec<Given>)>>,
     weights: Vec<f64>,
     until: End,
-    /// When the first run was, and how many there were.
+    /// When the first run was, and when the next one is due.
     started: Option<Time>,
-    runs: u32,
+    due: Time,
     /// For an input's values.
     values: Vec<f64>,
 }
@@ -244,7 +244,7 @@ pub(crate) fn make(
         weights,
         until,
         started: None,
-        runs: 0,
+        due: Time::ZERO,
         values: Vec::new(),
     }))
 }
@@ -313,6 +313,7 @@ impl Skill for Learned {
             Some(started) => started,
             None => {
                 learned.start(cx.state, &self.weights)?;
+                self.due = cx.now;
                 cx.now
             }
         };
@@ -322,10 +323,10 @@ impl Skill for Learned {
         if is_over {
             return Ok(Status::Done);
         }
-        // At the tick that is nearest to its time; in between its targets stay.
-        if elapsed + cx.body.tick / 2 >= period * self.runs {
+        // At the tick that is nearest to its time; in between its targets stay. What was missed is not made up for.
+        if cx.now + cx.body.tick / 2 >= self.due {
             self.run(cx)?;
-            self.runs += 1;
+            self.due = (self.due + period).max(cx.now + period / 2);
         }
         cx.report.phase("running the policy", progress);
         cx.report.source = ControlSource::Policy;

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod bridge;
+pub(crate) mod call;
 pub(crate) mod check;
 pub(crate) mod doctor;
 pub(crate) mod eval;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod benchmarks;
+mod call;
 mod launching;
 mod lost_process;
 mod real_time;

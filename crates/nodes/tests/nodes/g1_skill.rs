@@ -112,6 +112,7 @@ impl Walking {
         let goal = ExecuteSkillGoal {
             skill_id: "walk".into(),
             args_json: args.to_string(),
+            speed_scale: 1.0,
             ..ExecuteSkillGoal::default()
         };
         self.node.action_client(&names::EXECUTE_SKILL).unwrap().send_goal(goal)
@@ -172,6 +173,6 @@ fn what_the_schema_does_not_allow_moves_nothing() {
     }
     assert!(is_rejected);
     let told = results.take_newest().unwrap().message;
-    assert_eq!(told.result.error_code, ErrorCode::InvalidArguments as u16);
-    assert!(told.result.error_msg.contains("forward_m_s"), "{}", told.result.error_msg);
+    assert_eq!(told.error_code, ErrorCode::InvalidArguments.as_u16());
+    assert!(told.error_msg.contains("forward_m_s"), "{}", told.error_msg);
 }
