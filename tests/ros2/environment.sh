@@ -99,6 +99,8 @@ if [ -n "${AMENT_PREFIX_PATH:-}" ] && [ -n "${ROS_DISTRO:-}" ]; then
     command -v colcon >/dev/null || die "colcon is missing; run: apt-get install -y python3-colcon-common-extensions"
     underlay='' others='' cmake_python='' made_for=$ROS_DISTRO:$AMENT_PREFIX_PATH
     make_overlay "$native/install"
+    # r2r 0.9.7 does not know kilted by name.
+    [ "$ROS_DISTRO" != kilted ] || echo "export ROS_DISTRO=rolling"
     cat <<END
 export AMENT_PREFIX_PATH='$native/install:$AMENT_PREFIX_PATH'
 export CMAKE_PREFIX_PATH='$native/install:${CMAKE_PREFIX_PATH:-}'
@@ -114,7 +116,7 @@ check_system
 site=$venv/lib/python3.11/site-packages
 make_underlay
 underlay="AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv PATH=$venv/bin:$PATH"
-others=$root/crates/msgs/standard
+others=$(echo "$root"/crates/msgs/standard/*/)
 made_for=pypi
 cmake_python=-DPython3_EXECUTABLE=$venv/bin/python
 make_overlay "$venv"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests the ROS 2 carrier with real ROS 2 programs: the bus' conformance suite over rcl, then a whole system that rclpy
-# commands, watches, takes over and deserts, then an arm that
-# runs ros2_control, then a robot on zenoh by the bridge, then two robots at once.
+# commands, watches, takes over and deserts, then an arm that runs ros2_control, then a robot on zenoh by the bridge,
+# then two robots at once, then the package as colcon installs it.
 # environment.sh says which ROS 2 is used. Exit code 0 if all passed.
 set -euo pipefail
 
@@ -28,3 +28,20 @@ export PYTHONPATH=${SINEW_ROS2_PYTHONPATH:-}
 for judge in system arm bridge two_robots; do
     "$SINEW_ROS2_PYTHON" "$here/peers/$judge.py" "${with_python[@]}" "$program"
 done
+
+# The package takes the program that was built above: cargo finds nothing to compile.
+package=$(mktemp -d)
+trap 'rm -rf "$package"' EXIT
+PATH=$(dirname "$SINEW_ROS2_PYTHON"):$PATH colcon --log-base "$package/log" build --base-paths crates/cli \
+    --merge-install --build-base "$package/build" --install-base "$package/install" \
+    --cmake-args "-DPython3_EXECUTABLE=$SINEW_ROS2_PYTHON" -DBUILD_TESTING=OFF
+said=$package/log/latest_build/sinew/stdout_stderr.log
+if grep Compiling "$said" || ! grep -q Finished "$said"; then
+    echo "ros2: the package compiled the program anew, or not at all" >&2
+    exit 1
+fi
+set +u # The set-up scripts use variables that may not be there.
+# shellcheck disable=SC1091
+. "$package/install/local_setup.sh"
+set -u
+"$SINEW_ROS2_PYTHON" "$here/peers/package.py" "${with_python[@]}"

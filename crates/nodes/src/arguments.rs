@@ -47,7 +47,7 @@ pub enum ArgumentError {
 
 impl NodeArguments {
     /// Reads what stands behind `--ros-args`: `-r __node:=N`, `-r __ns:=NS`, `-r FROM:=TO`,
-    /// `-p NAME:=VALUE`, `--params-file FILE`, `--log-level LEVEL` (left to RUST_LOG), `--`.
+    /// `-p NAME:=VALUE`, `--params-file FILE`, `--`.
     ///
     /// # Errors
     /// Names the argument and what is allowed.
@@ -93,7 +93,7 @@ impl NodeArguments {
             }
         }
         for file in files {
-            made.parameters.extend(parameter_file(&file, &made.name)?);
+            made.parameters.extend(parameter_file(&file, &made.namespace, &made.name)?);
         }
         made.parameters.extend(given);
         Ok(made)
@@ -164,19 +164,25 @@ fn pair(text: &str) -> Result<(String, String), ArgumentError> {
     }
 }
 
-/// Parameters of `node` in a ROS 2 parameter file: those under `/**`, then those under its name.
-pub(crate) fn parameter_file(path: &Path, node: &str) -> Result<Map<String, Value>, LaunchError> {
+/// Parameters of a node in a ROS 2 parameter file: those under `/**`, then those under its name,
+/// then those under namespace and name, as `ros2 launch` hands the parameters of a launch file over.
+pub(crate) fn parameter_file(
+    path: &Path,
+    namespace: &str,
+    name: &str,
+) -> Result<Map<String, Value>, LaunchError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| LaunchError::Read { file: path.into(), source })?;
     let format = |message: String| LaunchError::Format { file: path.into(), message };
     let sections: Map<String, Value> =
         serde_saphyr::from_str(&text).map_err(|error| format(error.to_string()))?;
     let mut made = Map::new();
-    for name in ["/**", node] {
-        let Some(section) = sections.get(name) else { continue };
+    let full_name = format!("{}/{name}", namespace.trim_end_matches('/'));
+    for key in ["/**", name, &full_name] {
+        let Some(section) = sections.get(key) else { continue };
         match section.get("ros__parameters") {
             Some(Value::Object(parameters)) => made.extend(parameters.clone()),
-            _ => return Err(format(format!("`{name}`: wants a map `ros__parameters`"))),
+            _ => return Err(format(format!("`{key}`: wants a map `ros__parameters`"))),
         }
     }
     Ok(made)

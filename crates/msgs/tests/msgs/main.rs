@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod bound;
 mod golden;
 mod malformed;
 mod random;

@@ -4,17 +4,11 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sinew_msgs::{cdr, sinew_msgs as sinew, std_msgs};
 
+use crate::bound::decodes_within_bound;
 use crate::types::{Message, all_messages};
 
 /// Payloads per type.
 const PAYLOADS: u64 = 10_000;
-
-/// Memory at most, per byte of payload. A sequence grows as its elements arrive, at most to twice what is there, and no
-/// element's struct is larger than this half times its bytes.
-const BYTES_PER_BYTE: u64 = 64;
-
-/// For what does not depend on the payload: the smallest a sequence grows to, and an error's words.
-const BYTES: u64 = 4096;
 
 /// An instance, spoilt in one of the ways in which a wire or an enemy spoils it.
 fn spoilt(message: &Message, seed: u64) -> Vec<u8> {
@@ -54,17 +48,7 @@ fn bytes_that_are_no_message_cost_an_error_and_memory_in_proportion() {
         let mut refused = 0;
         for seed in 0..PAYLOADS {
             let bytes = spoilt(&message, seed);
-            let mut is_message = false;
-            let used = allocation_counter::measure(|| is_message = (message.decodes)(&bytes));
-            refused += u64::from(!is_message);
-            let allowed = BYTES + BYTES_PER_BYTE * bytes.len() as u64;
-            assert!(
-                used.bytes_max <= allowed,
-                "{}, seed {seed}: {} bytes for a payload of {}; allowed: {allowed}",
-                message.name,
-                used.bytes_max,
-                bytes.len()
-            );
+            refused += u64::from(!decodes_within_bound(&message, &bytes));
         }
         // Random bytes are a good message of a type of a few numbers; a wrong header is one of none.
         assert!(refused > PAYLOADS / 6, "{}: {refused} refused", message.name);

@@ -74,7 +74,7 @@ pub fn expand(
 ) -> Result<LaunchDescription, LaunchError> {
     let mut expansion = Expansion { share, open: Vec::new(), made: LaunchDescription::default() };
     let given = arguments.iter().cloned().collect();
-    expansion.file(file, &given, &mut BTreeMap::new(), "/")?;
+    expansion.file(file, &given, &mut BTreeMap::new(), &mut "/".into())?;
     Ok(expansion.made)
 }
 
@@ -99,7 +99,7 @@ impl Expansion<'_> {
         path: &Path,
         given: &BTreeMap<String, String>,
         variables: &mut BTreeMap<String, String>,
-        namespace: &str,
+        namespace: &mut String,
     ) -> Result<(), LaunchError> {
         let read = |source| LaunchError::Read { file: path.into(), source };
         let path = path.canonicalize().map_err(read)?;
@@ -128,16 +128,17 @@ impl Expansion<'_> {
         actions: &[Action],
         context: &mut Context<'_>,
         variables: &mut BTreeMap<String, String>,
-        namespace: &str,
+        namespace: &mut String,
     ) -> Result<(), LaunchError> {
-        let mut namespace = namespace.to_owned();
         for action in actions {
             match action {
                 Action::Arg(argument) => {
                     let field = format!("arg `{}`", argument.name);
                     context.declared.push(argument.name.clone());
-                    let value = match (context.given.get(&argument.name), &argument.default) {
-                        (Some(given), _) => given.clone(),
+                    // Before its default an argument takes what the including file calls by its name.
+                    let set = context.given.get(&argument.name).or(variables.get(&argument.name));
+                    let value = match (set, &argument.default) {
+                        (Some(set), _) => set.clone(),
                         (None, Some(default)) => {
                             self.scalar(context, variables, &format!("{field}: default"), default)?
                         }
@@ -164,21 +165,20 @@ impl Expansion<'_> {
                         variables.insert(let_.name.clone(), value);
                     }
                 }
-                Action::Include(include) => {
-                    self.include(include, context, variables, &namespace)?
-                }
-                // A group is a scope: what it sets is forgotten behind it.
+                Action::Include(include) => self.include(include, context, variables, namespace)?,
+                // A group is a scope: what it sets is forgotten behind it. An included file is none.
                 Action::Group(inner) => {
-                    self.actions(inner, context, &mut variables.clone(), &namespace)?;
+                    let (mut variables, mut namespace) = (variables.clone(), namespace.clone());
+                    self.actions(inner, context, &mut variables, &mut namespace)?;
                 }
                 Action::PushRosNamespace(push) => {
                     let field = "push_ros_namespace";
                     if self.wanted(context, variables, field, &push.if_, &push.unless)? {
                         let pushed = self.text(context, variables, field, &push.namespace)?;
-                        namespace = joined(&namespace, &pushed);
+                        *namespace = joined(namespace, &pushed);
                     }
                 }
-                Action::Node(node) => self.node(node, context, variables, &namespace)?,
+                Action::Node(node) => self.node(node, context, variables, namespace)?,
                 Action::Executable(executable) => {
                     self.executable(executable, context, variables)?
                 }
@@ -191,8 +191,8 @@ impl Expansion<'_> {
         &mut self,
         include: &Include,
         context: &Context<'_>,
-        variables: &BTreeMap<String, String>,
-        namespace: &str,
+        variables: &mut BTreeMap<String, String>,
+        namespace: &mut String,
     ) -> Result<(), LaunchError> {
         let field = format!("include `{}`", include.file);
         if !self.wanted(context, variables, &field, &include.if_, &include.unless)? {
@@ -205,7 +205,7 @@ impl Expansion<'_> {
             let value = self.scalar(context, variables, &field, &argument.value)?;
             given.insert(argument.name.clone(), value);
         }
-        self.file(&file, &given, &mut variables.clone(), namespace)
+        self.file(&file, &given, variables, namespace)
     }
 
     fn node(
@@ -242,12 +242,13 @@ impl Expansion<'_> {
                 self.text(context, variables, &field, to)?,
             ));
         }
-        let parameters = self.parameters(node, context, variables, &field, &name)?;
+        let namespace = joined(namespace, &own);
+        let parameters = self.parameters(node, context, variables, &field, (&namespace, &name))?;
         let environment = self.environment(&node.env, context, variables, &field)?;
         self.made.nodes.push(NodeLaunch {
             parameters,
             environment,
-            namespace: joined(namespace, &own),
+            namespace,
             args: args.split_whitespace().map(Into::into).collect(),
             output: node.output.unwrap_or(Output::Log),
             name,
@@ -262,7 +263,7 @@ impl Expansion<'_> {
         context: &Context<'_>,
         variables: &BTreeMap<String, String>,
         field: &str,
-        node_name: &str,
+        (namespace, node_name): (&str, &str),
     ) -> Result<Map<String, Value>, LaunchError> {
         let mut made = Map::new();
         for Parameter { name, value, from } in &node.param {
@@ -278,7 +279,7 @@ impl Expansion<'_> {
                 (None, None, Some(from)) => {
                     let field = format!("{field}: param from");
                     let path = context.folder.join(self.text(context, variables, &field, from)?);
-                    made.extend(crate::arguments::parameter_file(&path, node_name)?);
+                    made.extend(crate::arguments::parameter_file(&path, namespace, node_name)?);
                     self.made.files.push(path);
                 }
                 _ => {

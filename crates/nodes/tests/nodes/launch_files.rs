@@ -6,11 +6,14 @@ use serde_json::json;
 use sinew_nodes::arguments::NodeArguments;
 use sinew_nodes::launch::{LaunchDescription, LaunchError, expand};
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-fn launched(text: &str, arguments: &[(&str, &str)]) -> Result<LaunchDescription, LaunchError> {
+pub(crate) fn launched(
+    text: &str,
+    arguments: &[(&str, &str)],
+) -> Result<LaunchDescription, LaunchError> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.launch.yaml");
     std::fs::write(&file, text).unwrap();
@@ -57,6 +60,33 @@ fn node_arguments_survive_the_command_line() {
     let made = NodeArguments::from(&launched(text, &[]).unwrap().nodes[0]);
     let parsed = NodeArguments::parse("other", &made.to_words()).unwrap();
     assert_eq!(made, parsed);
+}
+
+/// As in ROS 2, where only a group is a scope.
+#[test]
+fn variables_and_namespaces_pass_into_an_included_file_and_out_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner.launch.yaml");
+    let text = "launch:
+- arg: {name: a, default: inner}
+- arg: {name: b, default: inner}
+- push_ros_namespace: {namespace: pushed}
+- node: {pkg: sinew, exec: sinew, name: inner, args: \"$(var a) $(var b)\"}
+";
+    std::fs::write(&inner, text).unwrap();
+    let include =
+        format!("include: {{file: {}, arg: [{{name: b, value: given}}]}}", inner.display());
+    let outer = "node: {pkg: sinew, exec: sinew, name: outer, args: \"$(var b)\"}";
+    let given = "- arg: {name: a, default: outer}\n- let: {name: b, value: outer}";
+    let told = |text: &str| -> Vec<_> {
+        let nodes = launched(text, &[]).unwrap().nodes;
+        nodes.into_iter().map(|node| (node.name, node.namespace, node.args.join(" "))).collect()
+    };
+    let of = |name: &str, namespace: &str, args: &str| (name.into(), namespace.into(), args.into());
+    let bare = told(&format!("launch:\n{given}\n- {include}\n- {outer}\n"));
+    assert_eq!(bare, [of("inner", "/pushed", "outer given"), of("outer", "/pushed", "given")]);
+    let grouped = told(&format!("launch:\n{given}\n- group:\n    - {include}\n- {outer}\n"));
+    assert_eq!(grouped, [of("inner", "/pushed", "outer given"), of("outer", "/", "outer")]);
 }
 
 #[test]

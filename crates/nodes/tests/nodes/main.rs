@@ -9,5 +9,6 @@ mod g1;
 mod g1_skill;
 mod gripper_command;
 mod launch_files;
+mod launch_schema;
 mod takeover;
 mod teleop;

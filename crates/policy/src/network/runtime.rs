@@ -12,10 +12,13 @@ use crate::PolicyError;
 use crate::manifest::Provider;
 
 /// Where `cargo xtask setup` puts it.
-const IN_TREE: &str = ".native/onnxruntime/libonnxruntime.so.1.31.1";
+const IN_TREE: &str = ".native/onnxruntime";
 
-/// The library that is used: the one that `ORT_DYLIB_PATH` names, else the one under
-/// `.native/onnxruntime`, searched upward from the executable and then from the current folder.
+const FILE: &str = "libonnxruntime.so.1.31.1";
+
+/// The library that is used: the one that `ORT_DYLIB_PATH` names, else the one beside the
+/// executable, as in an installed package, else the one under `.native/onnxruntime`, searched
+/// upward from the executable and then from the current folder.
 ///
 /// # Errors
 /// [`PolicyError::RuntimeMissing`] lists where it was looked for.
@@ -30,11 +33,16 @@ pub fn library_path() -> Result<PathBuf, PolicyError> {
         };
     }
     let starts = [std::env::current_exe().ok(), std::env::current_dir().ok()];
+    let beside = starts[0].as_deref().and_then(Path::parent).map(|folder| folder.join(FILE));
     let starts: Vec<_> = starts.into_iter().flatten().collect();
-    let candidates = || starts.iter().flat_map(|s| s.ancestors()).map(|dir| dir.join(IN_TREE));
-    candidates().find(|path| path.is_file()).ok_or_else(|| {
+    let in_trees =
+        starts.iter().flat_map(|s| s.ancestors()).map(|dir| dir.join(IN_TREE).join(FILE));
+    beside.into_iter().chain(in_trees).find(|path| path.is_file()).ok_or_else(|| {
         let from: Vec<_> = starts.iter().map(|s| s.display().to_string()).collect();
-        let looked_for = format!("{IN_TREE} upward from {}", from.join(" and "));
+        let looked_for = format!(
+            "{FILE} beside the executable, and {IN_TREE}/{FILE} upward from {}",
+            from.join(" and ")
+        );
         PolicyError::RuntimeMissing { looked_for }
     })
 }

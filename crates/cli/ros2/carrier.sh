@@ -1,0 +1,2 @@
+: "${SINEW_CARRIER:=ros2}"
+export SINEW_CARRIER
