@@ -4,6 +4,7 @@
 mod benchmarks;
 mod launching;
 mod lost_process;
+mod manners;
 mod real_time;
 mod servo;
 #[path = "../support/mod.rs"]

@@ -242,12 +242,14 @@ impl Expansion<'_> {
                 self.text(context, variables, &field, to)?,
             ));
         }
-        let parameters = self.parameters(node, context, variables, &field, &name)?;
+        let namespace = joined(namespace, &own);
+        let full_name = joined(&namespace, &name);
+        let parameters = self.parameters(node, context, variables, &field, &full_name)?;
         let environment = self.environment(&node.env, context, variables, &field)?;
         self.made.nodes.push(NodeLaunch {
             parameters,
             environment,
-            namespace: joined(namespace, &own),
+            namespace,
             args: args.split_whitespace().map(Into::into).collect(),
             output: node.output.unwrap_or(Output::Log),
             name,
@@ -262,7 +264,7 @@ impl Expansion<'_> {
         context: &Context<'_>,
         variables: &BTreeMap<String, String>,
         field: &str,
-        node_name: &str,
+        full_name: &str,
     ) -> Result<Map<String, Value>, LaunchError> {
         let mut made = Map::new();
         for Parameter { name, value, from } in &node.param {
@@ -278,7 +280,7 @@ impl Expansion<'_> {
                 (None, None, Some(from)) => {
                     let field = format!("{field}: param from");
                     let path = context.folder.join(self.text(context, variables, &field, from)?);
-                    made.extend(crate::arguments::parameter_file(&path, node_name)?);
+                    made.extend(crate::arguments::parameter_file(&path, full_name)?);
                     self.made.files.push(path);
                 }
                 _ => {

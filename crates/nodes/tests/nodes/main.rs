@@ -8,5 +8,6 @@ mod follow_trajectory;
 mod g1;
 mod gripper_command;
 mod launch_files;
+mod manners;
 mod takeover;
 mod teleop;
