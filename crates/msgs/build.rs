@@ -21,7 +21,13 @@ const UNUSED: [&str; 4] =
     ["action_tutorials_interfaces", "example_interfaces", "nav_msgs", "test_msgs"];
 
 /// Packages whose structs are generated here, by their folders.
-const OURS: [&str; 3] = ["sinew_msgs", "standard/control_msgs", "standard/controller_manager_msgs"];
+const OURS: [&str; 5] = [
+    "sinew_msgs",
+    "standard/control_msgs",
+    "standard/controller_manager_msgs",
+    "core/lifecycle_msgs",
+    "core/rcl_interfaces",
+];
 
 fn main() -> anyhow::Result<()> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);

@@ -106,6 +106,7 @@ def load(package_dir):
 
 
 BYTES = ("octet", "byte")
+LISTS = (Nodetype.ARRAY, Nodetype.SEQUENCE)
 
 
 def plain(value):
@@ -115,7 +116,9 @@ def plain(value):
         values = {name: plain(getattr(value, name)) for name, _ in fields}
         # rosbags reads a byte as signed; ROS 2 says that it is not.
         bytes_ = [name for name, (kind, detail) in fields if kind == Nodetype.BASE and detail[0] in BYTES]
-        return values | {name: values[name] & 0xFF for name in bytes_}
+        lists = [name for name, (kind, detail) in fields if kind in LISTS and detail[0][1][0] in BYTES]
+        unsigned = {name: values[name] & 0xFF for name in bytes_}
+        return values | unsigned | {name: [item & 0xFF for item in values[name]] for name in lists}
     if isinstance(value, numpy.ndarray):
         return [plain(item) for item in value.tolist()]
     if isinstance(value, (list, tuple)):

@@ -25,7 +25,7 @@ cargo build --release --package sinew --features ros2
 program=$root/.native/ros2/sinew
 cp "${CARGO_TARGET_DIR:-$root/target}/release/sinew" "$program"
 export PYTHONPATH=${SINEW_ROS2_PYTHONPATH:-}
-for judge in system arm bridge two_robots; do
+for judge in system manners arm bridge two_robots; do
     "$SINEW_ROS2_PYTHON" "$here/peers/$judge.py" "${with_python[@]}" "$program"
 done
 

@@ -1,13 +1,14 @@
 //! Every name, type and quality of service on the wire. Names are relative to the robot's
-//! namespace unless they begin with a slash.
+//! namespace unless they begin with a slash, or with `~/`: those are under the node's own name.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use sinew_msgs::sinew_msgs as sinew;
 use sinew_msgs::{
-    control_msgs, diagnostic_msgs, geometry_msgs, nav_msgs, rosgraph_msgs, sensor_msgs, std_msgs,
-    std_srvs, tf2_msgs,
+    control_msgs, diagnostic_msgs, geometry_msgs, lifecycle_msgs, nav_msgs, rcl_interfaces,
+    rosgraph_msgs, sensor_msgs, std_msgs, std_srvs, tf2_msgs,
 };
 
 use crate::{Action, Message, Qos, Service};
@@ -200,3 +201,47 @@ pub const DIAGNOSTICS: Topic<diagnostic_msgs::DiagnosticArray> =
     Topic::new("/diagnostics", Qos::DEFAULT);
 /// Simulated time, for all robots.
 pub const CLOCK: Topic<rosgraph_msgs::Clock> = Topic::new("/clock", Qos::best_effort(1));
+
+/// What nodes log, at level INFO and above; of all nodes.
+pub const ROSOUT: Topic<rcl_interfaces::Log> =
+    Topic::new("/rosout", Qos::latched(1000).for_at_most(Duration::from_secs(10)));
+
+/// Which parameters a node has.
+pub const LIST_PARAMETERS: ServiceName<rcl_interfaces::srv::ListParameters> =
+    ServiceName::new("~/list_parameters");
+/// What they are about, and which of them may be set.
+pub const DESCRIBE_PARAMETERS: ServiceName<rcl_interfaces::srv::DescribeParameters> =
+    ServiceName::new("~/describe_parameters");
+/// Values of parameters.
+pub const GET_PARAMETERS: ServiceName<rcl_interfaces::srv::GetParameters> =
+    ServiceName::new("~/get_parameters");
+/// Types of parameters.
+pub const GET_PARAMETER_TYPES: ServiceName<rcl_interfaces::srv::GetParameterTypes> =
+    ServiceName::new("~/get_parameter_types");
+/// Sets parameters, each for itself.
+pub const SET_PARAMETERS: ServiceName<rcl_interfaces::srv::SetParameters> =
+    ServiceName::new("~/set_parameters");
+/// Sets all of some parameters, or none.
+pub const SET_PARAMETERS_ATOMICALLY: ServiceName<rcl_interfaces::srv::SetParametersAtomically> =
+    ServiceName::new("~/set_parameters_atomically");
+/// Which parameters came and changed, of all nodes.
+pub const PARAMETER_EVENTS: Topic<rcl_interfaces::ParameterEvent> =
+    Topic::new("/parameter_events", Qos::reliable(1000));
+
+/// The state of a node's life cycle.
+pub const GET_STATE: ServiceName<lifecycle_msgs::srv::GetState> = ServiceName::new("~/get_state");
+/// The states that it can be in.
+pub const GET_AVAILABLE_STATES: ServiceName<lifecycle_msgs::srv::GetAvailableStates> =
+    ServiceName::new("~/get_available_states");
+/// What may be asked for now.
+pub const GET_AVAILABLE_TRANSITIONS: ServiceName<lifecycle_msgs::srv::GetAvailableTransitions> =
+    ServiceName::new("~/get_available_transitions");
+/// All transitions from any state.
+pub const GET_TRANSITION_GRAPH: ServiceName<lifecycle_msgs::srv::GetAvailableTransitions> =
+    ServiceName::new("~/get_transition_graph");
+/// Operator: has a node change its state. Arms and disarms a robot, so not for planner or connector.
+pub const CHANGE_STATE: ServiceName<lifecycle_msgs::srv::ChangeState> =
+    ServiceName::new("~/change_state");
+/// Changes of a node's state.
+pub const TRANSITION_EVENT: Topic<lifecycle_msgs::TransitionEvent> =
+    Topic::new("~/transition_event", Qos::DEFAULT);

@@ -1,5 +1,7 @@
 //! Quality of service, in ROS 2's terms.
 
+use std::time::Duration;
+
 /// Whether a lost message is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reliability {
@@ -27,6 +29,9 @@ pub struct Qos {
     pub durability: Durability,
     /// Messages that a queue holds before the oldest is dropped; 0 counts as 1.
     pub depth: usize,
+    /// How old a message may become before nobody is given it any more; `None` for ever. DDS sees to it; over zenoh, as
+    /// with rmw_zenoh, and in-process, where there is no wall time, late joiners get older ones too.
+    pub lifespan: Option<Duration>,
 }
 
 impl Qos {
@@ -36,19 +41,30 @@ impl Qos {
     /// Reliable, volatile.
     #[must_use]
     pub const fn reliable(depth: usize) -> Self {
-        Self { reliability: Reliability::Reliable, durability: Durability::Volatile, depth }
+        Self {
+            reliability: Reliability::Reliable,
+            durability: Durability::Volatile,
+            depth,
+            lifespan: None,
+        }
     }
 
     /// Best effort, volatile.
     #[must_use]
     pub const fn best_effort(depth: usize) -> Self {
-        Self { reliability: Reliability::BestEffort, durability: Durability::Volatile, depth }
+        Self { reliability: Reliability::BestEffort, ..Self::reliable(depth) }
     }
 
     /// Reliable, transient local: late joiners get the last `depth` messages.
     #[must_use]
     pub const fn latched(depth: usize) -> Self {
-        Self { reliability: Reliability::Reliable, durability: Durability::TransientLocal, depth }
+        Self { durability: Durability::TransientLocal, ..Self::reliable(depth) }
+    }
+
+    /// The same with a [`Self::lifespan`].
+    #[must_use]
+    pub const fn for_at_most(self, lifespan: Duration) -> Self {
+        Self { lifespan: Some(lifespan), ..self }
     }
 
     /// [`Self::depth`], at least 1.

@@ -33,6 +33,9 @@ mod teleop;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use exit::Exit;
 
@@ -82,12 +85,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| "warn,zenoh=error".into()),
-        )
-        .with_writer(std::io::stderr)
+    let shown = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| "warn,zenoh=error".into());
+    let to_terminal = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry()
+        .with(to_terminal.with_filter(shown))
+        .with(sinew_nodes::rosout_layer())
         .init();
     let done = match arguments.command {
         Command::Run(args) => commands::run::run(&args),

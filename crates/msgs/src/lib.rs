@@ -23,7 +23,9 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/generated.rs"));
 }
 
-pub use generated::ros::{control_msgs, controller_manager_msgs, sinew_msgs};
+pub use generated::ros::{
+    control_msgs, controller_manager_msgs, lifecycle_msgs, rcl_interfaces, sinew_msgs,
+};
 pub use hiroz_msgs::ros::{
     action_msgs, builtin_interfaces, diagnostic_msgs, geometry_msgs, nav_msgs, rosgraph_msgs,
     sensor_msgs, std_msgs, std_srvs, tf2_msgs, trajectory_msgs, unique_identifier_msgs,

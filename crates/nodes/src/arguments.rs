@@ -92,8 +92,9 @@ impl NodeArguments {
                 }
             }
         }
+        let full_name = format!("{}/{}", made.namespace.trim_end_matches('/'), made.name);
         for file in files {
-            made.parameters.extend(parameter_file(&file, &made.namespace, &made.name)?);
+            made.parameters.extend(parameter_file(&file, &full_name)?);
         }
         made.parameters.extend(given);
         Ok(made)
@@ -164,12 +165,11 @@ fn pair(text: &str) -> Result<(String, String), ArgumentError> {
     }
 }
 
-/// Parameters of a node in a ROS 2 parameter file: those under `/**`, then those under its name,
-/// then those under namespace and name, as `ros2 launch` hands the parameters of a launch file over.
+/// Parameters of a node in a ROS 2 parameter file: those under `/**`, then those under its name, then those under its full name,
+/// as `ros2 param dump` writes it.
 pub(crate) fn parameter_file(
     path: &Path,
-    namespace: &str,
-    name: &str,
+    full_name: &str,
 ) -> Result<Map<String, Value>, LaunchError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| LaunchError::Read { file: path.into(), source })?;
@@ -177,9 +177,9 @@ pub(crate) fn parameter_file(
     let sections: Map<String, Value> =
         serde_saphyr::from_str(&text).map_err(|error| format(error.to_string()))?;
     let mut made = Map::new();
-    let full_name = format!("{}/{name}", namespace.trim_end_matches('/'));
-    for key in ["/**", name, &full_name] {
-        let Some(section) = sections.get(key) else { continue };
+    let name = full_name.rsplit('/').next().unwrap_or(full_name);
+    for name in ["/**", name, full_name] {
+        let Some(section) = sections.get(name) else { continue };
         match section.get("ros__parameters") {
             Some(Value::Object(parameters)) => made.extend(parameters.clone()),
             _ => return Err(format(format!("`{key}`: wants a map `ros__parameters`"))),

@@ -1,10 +1,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sinew_bus::{
-    ActionClient, ActionEvent, ActionServer, Bus, Call, GoalCall, GoalEvent, GoalHandle, Publisher,
-    ServiceClient, Subscription, names,
+    ActionClient, ActionEvent, ActionServer, Bus, BusNode, Call, GoalCall, GoalEvent, GoalHandle,
+    Publisher, ServiceClient, Subscription, names,
 };
 use sinew_connector::{Event, Executive, ExecutiveConfig, PlanAnswer, Request, SkillCall, Task};
 use sinew_msgs::sinew_msgs::action::{ExecuteSkill, ExecuteTask};
@@ -24,7 +25,7 @@ use crate::node::{Node, NodeError, Progress};
 use crate::observer::{ObjectsFrom, Observer};
 
 /// Parameters of the connector node.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectorParameters {
     /// The robot file.
@@ -79,10 +80,13 @@ impl ConnectorNode {
     /// # Errors
     /// Parameters or robot file that are wrong, by name.
     pub fn new(bus: &Bus, arguments: &NodeArguments) -> Result<Self, NodeError> {
+        Self::on(&crate::bus_node(bus, arguments)?, arguments)
+    }
+
+    pub(crate) fn on(node: &BusNode, arguments: &NodeArguments) -> Result<Self, NodeError> {
         let failed = |error: &dyn std::fmt::Display| NodeError::new(&arguments.name, error);
         let parameters: ConnectorParameters = arguments.parameters_as().map_err(|e| failed(&e))?;
-        let node = crate::bus_node(bus, arguments)?;
-        let observer = Observer::new(&node, &parameters.robot, ObjectsFrom::Detections)?;
+        let observer = Observer::new(node, &parameters.robot, ObjectsFrom::Detections)?;
         let folder = parameters.skill_folder.as_deref();
         let (robot, layout) = (&observer.robot, &observer.layout);
         let registry = crate::skill_registry(&arguments.name, robot, layout, folder)?;
@@ -101,7 +105,7 @@ impl ConnectorNode {
             world: node.publisher(&names::WORLD).map_err(|e| failed(&e))?,
             world_published: None,
             seen_since: None,
-            heart: Heart::new(&node, &arguments.name, crate::new_boot_id())
+            heart: Heart::new(node, &arguments.name, crate::new_boot_id())
                 .map_err(|e| failed(&e))?,
             history: Vec::new(),
         })

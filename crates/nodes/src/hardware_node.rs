@@ -3,13 +3,14 @@ mod drive;
 mod parameters;
 mod peers;
 mod ports;
+mod power;
 mod requests;
 mod world;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sinew_bus::{Bus, Subscription, names};
+use sinew_bus::{Bus, BusNode, Subscription, names};
 use sinew_driver_sim::SimWorld;
 use sinew_hardware::{ControlHandle, RealTimeRunner, RequestId};
 use sinew_msgs::sinew_msgs::ActuatorCommand;
@@ -18,7 +19,7 @@ use sinew_types::{Layout, Time};
 use crate::arguments::NodeArguments;
 use crate::convert::{command_from_msg, safety_to_msg, tick_to_msg};
 use crate::external::{External, Wanted};
-use crate::node::{Node, NodeError, Progress};
+use crate::node::{Change, LifecycleState, Node, NodeError, Progress};
 use crate::provenance::ProvenanceTopic;
 use crate::ros_clock::RosClock;
 use diagnostics::Diagnostics;
@@ -26,6 +27,7 @@ use drive::{Drive, Prepared};
 pub use parameters::{DriverParameter, HardwareParameters, PaceParameter};
 use peers::Peers;
 use ports::{Ports, Reply, Telemetry};
+use power::Power;
 use world::WorldPorts;
 
 /// Robot ticks per second: what skills and connector see of the control loop.
@@ -55,6 +57,7 @@ pub struct HardwareNode {
     ticks_per_publish: u64,
     published: Option<u64>,
     arm_at_start: bool,
+    power: Power,
 }
 
 impl HardwareNode {
@@ -63,10 +66,17 @@ impl HardwareNode {
     /// # Errors
     /// Parameters, world or robot file that are wrong, each by name; a driver that cannot be configured.
     pub fn new(bus: &Bus, arguments: &NodeArguments) -> Result<Self, NodeError> {
+        Self::on(bus, &crate::bus_node(bus, arguments)?, arguments)
+    }
+
+    pub(crate) fn on(
+        bus: &Bus,
+        node: &BusNode,
+        arguments: &NodeArguments,
+    ) -> Result<Self, NodeError> {
         let parameters = HardwareParameters::of(arguments)?;
         let failed = |error: &dyn std::fmt::Display| NodeError::new(&arguments.name, error);
-        let node = crate::bus_node(bus, arguments)?;
-        let prepared = Prepared::new(&parameters, bus, &node).map_err(|e| failed(&e))?;
+        let prepared = Prepared::new(&parameters, bus, node).map_err(|e| failed(&e))?;
         let (robot, layout) = (&prepared.robot, prepared.layout.clone());
         let rate = robot.control_rate_hz();
         if !rate.is_multiple_of(TICK_RATE_HZ) {
@@ -75,26 +85,26 @@ impl HardwareNode {
             )));
         }
         let seed = parameters.seed.unwrap_or(0);
-        let world = prepared.world.clone().map(|world| WorldPorts::new(&node, world, seed));
+        let world = prepared.world.clone().map(|world| WorldPorts::new(node, world, seed));
         let simulated = parameters.is_simulated();
         let clock = if simulated { RosClock::Simulated } else { RosClock::Wall };
-        let ports = Ports::new(&node).map_err(|e| failed(&e))?;
-        let telemetry = Telemetry::new(&node, robot, &layout, clock).map_err(|e| failed(&e))?;
-        let diagnostics = Diagnostics::new(&node, robot.name(), layout.clone(), clock);
+        let ports = Ports::new(node).map_err(|e| failed(&e))?;
+        let telemetry = Telemetry::new(node, robot, &layout, clock).map_err(|e| failed(&e))?;
+        let diagnostics = Diagnostics::new(node, robot.name(), layout.clone(), clock);
         let period = Duration::from_secs(1) / rate;
         // Last, when nothing can fail any more that would have to stop it again.
         let (world, diagnostics) =
             (world.transpose().map_err(|e| failed(&e))?, diagnostics.map_err(|e| failed(&e))?);
         let commands = node.subscription(&names::COMMAND).map_err(|e| failed(&e))?;
-        let provenance = ProvenanceTopic::new(&node).map_err(|e| failed(&e))?;
+        let provenance = ProvenanceTopic::new(node).map_err(|e| failed(&e))?;
         let wanted = Wanted {
             cmd_vel: parameters.cmd_vel,
             follow_joint_trajectory: parameters.follow_joint_trajectory,
             gripper_command: parameters.gripper_command,
         };
-        let external = External::new(&node, robot, &prepared.gate, wanted, clock);
+        let external = External::new(node, robot, &prepared.gate, wanted, clock);
         let external = external.map_err(|e| failed(&e))?;
-        let peers = Peers::new(&node, parameters.lock_step_with)?;
+        let peers = Peers::new(node, parameters.lock_step_with)?;
         let (drive, handle) = prepared.start().map_err(|e| failed(&e))?;
         Ok(Self {
             name: arguments.name.clone(),
@@ -115,6 +125,7 @@ impl HardwareNode {
             ticks_per_publish: u64::from(rate / TICK_RATE_HZ),
             published: None,
             arm_at_start: parameters.arm.unwrap_or(simulated),
+            power: Power::default(),
         })
     }
 
@@ -163,6 +174,7 @@ impl HardwareNode {
             self.published = Some(tick);
         }
         let safety = &snapshot.safety;
+        self.power.observe(safety);
         self.provenance.update(safety, tick, &self.layout, now).map_err(|e| failed(&e))?;
         let message = safety_to_msg(safety, &self.layout, now);
         self.telemetry.safety(message, now).map_err(|e| failed(&e))?;
@@ -218,11 +230,39 @@ impl Node for HardwareNode {
         }
         let state = self.handle.state();
         if self.arm_at_start && state.joints.iter().all(|joint| joint.valid) {
-            self.arm_at_start = self.handle.arm().is_err();
+            self.arm_at_start = match self.handle.arm() {
+                Ok(request) => {
+                    self.power.arming(request);
+                    false
+                }
+                Err(_) => true,
+            };
         }
         self.send_replies()?;
         self.publish(now)?;
         Ok(Progress::Done)
+    }
+
+    fn lifecycle(&self) -> LifecycleState {
+        self.power.lifecycle()
+    }
+
+    fn can_change(&self) -> bool {
+        true
+    }
+
+    fn change(&mut self, change: Change) -> Result<(), String> {
+        let queued = match change {
+            Change::Activate => self.handle.arm(),
+            Change::Deactivate => self.handle.disarm(),
+        };
+        let request = queued.map_err(|full| full.to_string())?;
+        match change {
+            Change::Activate => self.power.arming(request),
+            Change::Deactivate => self.power.disarming(),
+        }
+        self.replies.insert(request, Reply::Change(change));
+        Ok(())
     }
 
     fn woke_late(&mut self, lateness: Duration) {

@@ -9,6 +9,7 @@ mod external;
 mod hardware_node;
 mod heart;
 pub mod launch;
+mod manners;
 mod node;
 mod observer;
 mod planner_node;
@@ -29,12 +30,13 @@ pub use executor::{Pace, VirtualExecutor};
 pub use hardware_node::{
     DriverParameter, HardwareNode, HardwareParameters, PaceParameter, TICK_RATE_HZ,
 };
-pub use node::{Node, NodeError, Progress};
+pub use manners::rosout::layer as rosout_layer;
+pub use node::{Change, LifecycleState, Node, NodeError, Progress};
 pub use planner_node::{PlannerNode, PlannerParameter, PlannerParameters};
 pub use policy_fallback::{PolicyFallback, fallback_of};
 pub use robot_facts::RobotFactsSource;
 pub use skills_node::{SkillsNode, SkillsParameters};
-pub use system::{Composed, NodeKind, compose, follow, run_node};
+pub use system::{Composed, NodeKind, compose, run_node, run_teleop};
 pub use task_client::{TaskClient, TaskEvent, TaskMonitor};
 pub use teleop_node::{Pads, TeleopNode, TeleopParameters};
 pub use teleop_status::{TeleopMonitor, TeleopStatus};

@@ -2,9 +2,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-use sinew_bus::{Bus, Request, ServiceServer, names};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sinew_bus::{Bus, BusNode, Request, ServiceServer, names};
 use sinew_model::SkillRegistry;
+use sinew_msgs::rcl_interfaces::Parameter;
 use sinew_msgs::sinew_msgs::StepOutcome;
 use sinew_msgs::sinew_msgs::srv::MakePlan;
 use sinew_msgs::sinew_msgs::{MakePlanRequest, MakePlanResponse};
@@ -21,7 +23,7 @@ use crate::node::{Node, NodeError, Progress};
 use crate::observer::{ObjectsFrom, Observer};
 
 /// Parameters of the planner node.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannerParameters {
     /// The robot file.
@@ -29,7 +31,7 @@ pub struct PlannerParameters {
     /// A folder of more skills, `*.skill.yaml`; `none` for none. The same for the skills, connector and planner nodes.
     #[serde(default)]
     pub skill_folder: Option<PathBuf>,
-    /// `symbolic` or `llm`: who is asked when a request names nobody.
+    /// Who is asked when a request names nobody. May be set while the node is active.
     #[serde(default)]
     pub planner: PlannerParameter,
     /// The language model's endpoint; without it only `symbolic` can be asked.
@@ -37,7 +39,7 @@ pub struct PlannerParameters {
 }
 
 /// A planner by name.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum PlannerParameter {
     /// Search over pre-conditions and effects.
@@ -61,7 +63,7 @@ pub struct PlannerNode {
     name: String,
     server: ServiceServer<MakePlan>,
     planners: Vec<Box<dyn Planner>>,
-    default: &'static str,
+    default: PlannerParameter,
     registry: Arc<SkillRegistry>,
     observer: Observer,
     heart: Heart,
@@ -80,20 +82,20 @@ impl PlannerNode {
     /// # Errors
     /// Parameters or robot file that are wrong, by name.
     pub fn new(bus: &Bus, arguments: &NodeArguments) -> Result<Self, NodeError> {
+        Self::on(&crate::bus_node(bus, arguments)?, arguments)
+    }
+
+    pub(crate) fn on(node: &BusNode, arguments: &NodeArguments) -> Result<Self, NodeError> {
         let failed = |error: &dyn std::fmt::Display| NodeError::new(&arguments.name, error);
         let parameters: PlannerParameters = arguments.parameters_as().map_err(|e| failed(&e))?;
-        let node = crate::bus_node(bus, arguments)?;
         let mut planners: Vec<Box<dyn Planner>> = vec![Box::new(SymbolicPlanner::default())];
         if let Some(config) = &parameters.llm {
             planners.push(Box::new(LlmPlanner::new(config.clone()).map_err(|e| failed(&e))?));
         }
-        let observer = Observer::new(&node, &parameters.robot, ObjectsFrom::World)?;
+        let observer = Observer::new(node, &parameters.robot, ObjectsFrom::World)?;
         let folder = parameters.skill_folder.as_deref();
         let (robot, layout) = (&observer.robot, &observer.layout);
-        let default = parameters.planner.name();
-        if !planners.iter().any(|planner| planner.name() == default) {
-            return Err(failed(&"planner: `llm` wants parameter `llm.base_url`"));
-        }
+        let default = available(&planners, parameters.planner).map_err(|e| failed(&e))?;
         Ok(Self {
             name: arguments.name.clone(),
             server: node.service_server(&names::MAKE_PLAN).map_err(|e| failed(&e))?,
@@ -101,7 +103,7 @@ impl PlannerNode {
             default,
             registry: crate::skill_registry(&arguments.name, robot, layout, folder)?,
             observer,
-            heart: Heart::new(&node, &arguments.name, crate::new_boot_id())
+            heart: Heart::new(node, &arguments.name, crate::new_boot_id())
                 .map_err(|e| failed(&e))?,
             running: None,
         })
@@ -123,7 +125,7 @@ impl PlannerNode {
 
     fn planning(&self, request: &MakePlanRequest) -> Result<Planning, (ErrorCode, String)> {
         let wanted =
-            if request.planner.is_empty() { self.default } else { request.planner.as_str() };
+            if request.planner.is_empty() { self.default.name() } else { request.planner.as_str() };
         let Some(planner) = self.planners.iter().find(|planner| planner.name() == wanted) else {
             let known: Vec<_> = self.planners.iter().map(|planner| planner.name()).collect();
             let known = known.join(", ");
@@ -189,6 +191,31 @@ impl Node for PlannerNode {
 
     fn keep_alive(&mut self) -> Result<(), NodeError> {
         self.heart.keep_alive().map_err(|e| NodeError::new(&self.name, e))
+    }
+
+    fn dynamic_parameters(&self) -> &'static [&'static str] {
+        &["planner"]
+    }
+
+    fn set_parameters(&mut self, parameters: &[Parameter]) -> Result<(), String> {
+        // Only this one may be set; the last of several counts.
+        if let Some(parameter) = parameters.last() {
+            let wanted = serde_json::Value::String(parameter.value.string_value.clone());
+            let wanted = serde_json::from_value(wanted).map_err(|e| format!("planner: {e}"))?;
+            self.default = available(&self.planners, wanted)?;
+        }
+        Ok(())
+    }
+}
+
+/// This planner, if it is there.
+fn available(
+    planners: &[Box<dyn Planner>],
+    wanted: PlannerParameter,
+) -> Result<PlannerParameter, String> {
+    match planners.iter().any(|planner| planner.name() == wanted.name()) {
+        true => Ok(wanted),
+        false => Err(format!("planner: `{}` wants parameter `llm.base_url`", wanted.name())),
     }
 }
 

@@ -2,10 +2,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sinew_bus::{
-    ActionEvent, ActionServer, Bus, Call, GoalHandle, GoalRequest, Publisher, ServiceClient,
-    Subscription, names,
+    ActionEvent, ActionServer, Bus, BusNode, Call, GoalHandle, GoalRequest, Publisher,
+    ServiceClient, Subscription, names,
 };
 use sinew_msgs::sinew_msgs::action::ExecuteSkill;
 use sinew_msgs::sinew_msgs::srv::{AcquireLease, ReleaseLease};
@@ -35,7 +36,7 @@ use crate::observer::{ObjectsFrom, Observer};
 use crate::system::NodeKind;
 
 /// Parameters of the skills node.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SkillsParameters {
     /// The robot file.
@@ -97,10 +98,13 @@ impl SkillsNode {
     /// # Errors
     /// Parameters, robot file, manifests or policies that are wrong, by name.
     pub fn new(bus: &Bus, arguments: &NodeArguments) -> Result<Self, NodeError> {
+        Self::on(&crate::bus_node(bus, arguments)?, arguments)
+    }
+
+    pub(crate) fn on(node: &BusNode, arguments: &NodeArguments) -> Result<Self, NodeError> {
         let failed = |error: &dyn std::fmt::Display| NodeError::new(&arguments.name, error);
         let parameters: SkillsParameters = arguments.parameters_as().map_err(|e| failed(&e))?;
-        let node = crate::bus_node(bus, arguments)?;
-        let observer = Observer::new(&node, &parameters.robot, ObjectsFrom::World)?;
+        let observer = Observer::new(node, &parameters.robot, ObjectsFrom::World)?;
         let folder = parameters.skill_folder.as_deref();
         let (robot, layout) = (&observer.robot, &observer.layout);
         let registry = crate::skill_registry(&arguments.name, robot, layout, folder)?;
@@ -137,7 +141,7 @@ impl SkillsNode {
             status: node.publisher(&names::SKILL_STATUS).map_err(|e| failed(&e))?,
             results: node.publisher(&names::SKILL_RESULTS).map_err(|e| failed(&e))?,
             _skills: skills,
-            heart: Heart::new(&node, &arguments.name, crate::new_boot_id())
+            heart: Heart::new(node, &arguments.name, crate::new_boot_id())
                 .map_err(|e| failed(&e))?,
             observer,
             seq: 0,

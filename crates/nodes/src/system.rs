@@ -1,9 +1,8 @@
 use std::time::Duration;
 
-use sinew_bus::{Bus, Subscription, names};
+use sinew_bus::{Bus, BusNode, names};
 use sinew_driver_sim::SimWorld;
 use sinew_hardware::monotonic_now;
-use sinew_msgs::sinew_msgs::RobotTick;
 use sinew_types::Time;
 
 use crate::arguments::NodeArguments;
@@ -12,6 +11,8 @@ use crate::convert::time_from_msg;
 use crate::executor::{Pace, VirtualExecutor};
 use crate::hardware_node::{HardwareNode, HardwareParameters, PaceParameter};
 use crate::launch::LaunchDescription;
+use crate::manners::Mannered;
+use crate::manners::rosout::Rosout;
 use crate::node::{Node, NodeError, Progress};
 use crate::planner_node::PlannerNode;
 use crate::skills_node::SkillsNode;
@@ -123,22 +124,28 @@ pub fn compose(description: &LaunchDescription, pace: Pace) -> Result<Composed, 
     let namespace = hardware.namespace.clone();
     executor.add(Box::new(made));
     for (kind, arguments) in nodes.iter().filter(|(kind, _)| *kind != NodeKind::Hardware) {
-        executor.add(make(*kind, &bus, arguments)?);
+        executor.add(make(*kind, &bus, &crate::bus_node(&bus, arguments)?, arguments)?);
     }
     Ok(Composed { bus, executor, sim, namespace })
 }
 
-fn make(kind: NodeKind, bus: &Bus, arguments: &NodeArguments) -> Result<Box<dyn Node>, NodeError> {
+fn make(
+    kind: NodeKind,
+    bus: &Bus,
+    node: &BusNode,
+    arguments: &NodeArguments,
+) -> Result<Box<dyn Node>, NodeError> {
     Ok(match kind {
-        NodeKind::Hardware => Box::new(HardwareNode::new(bus, arguments)?),
-        NodeKind::Skills => Box::new(SkillsNode::new(bus, arguments)?),
-        NodeKind::Connector => Box::new(ConnectorNode::new(bus, arguments)?),
-        NodeKind::Planner => Box::new(PlannerNode::new(bus, arguments)?),
-        NodeKind::Teleop => Box::new(TeleopNode::new(bus, arguments)?),
+        NodeKind::Hardware => Box::new(HardwareNode::on(bus, node, arguments)?),
+        NodeKind::Skills => Box::new(SkillsNode::on(node, arguments)?),
+        NodeKind::Connector => Box::new(ConnectorNode::on(node, arguments)?),
+        NodeKind::Planner => Box::new(PlannerNode::on(node, arguments)?),
+        NodeKind::Teleop => Box::new(TeleopNode::by_joy(node, arguments)?),
     })
 }
 
-/// Runs one node as a process of its own on this bus until `stop` says so.
+/// Runs one node as a process of its own on this bus, with the manners of a ROS 2 node, until `stop` says so or somebody asks it
+/// to shut down.
 ///
 /// # Errors
 /// What ends the node.
@@ -148,34 +155,52 @@ pub fn run_node(
     arguments: &NodeArguments,
     stop: impl Fn() -> bool,
 ) -> Result<(), NodeError> {
-    if kind == NodeKind::Hardware {
-        let parameters = HardwareParameters::of(arguments)?;
-        let node = HardwareNode::new(bus, arguments)?;
-        if !parameters.is_simulated() {
-            return run_in_real_time(node, bus, stop);
-        }
-        let pace = match parameters.pace.unwrap_or_default() {
-            PaceParameter::Fastest => Pace::Fastest,
-            PaceParameter::RealTime => Pace::Factor(1.0),
-        };
-        let mut executor = VirtualExecutor::new(pace);
-        executor.wake_on(bus.waiter());
-        executor.add(Box::new(node));
-        executor.run(|_| stop())?;
-        executor.shutdown();
-        return Ok(());
+    let own = crate::bus_node(bus, arguments)?;
+    let _rosout = Rosout::start(&own);
+    let node = make(kind, bus, &own, arguments)?;
+    let mut node = Mannered::new(&own, kind, arguments, node)?;
+    let over = node.over();
+    let stop = || stop() || over.is_set();
+    if kind != NodeKind::Hardware {
+        return follow(&mut node, bus, &own, stop);
     }
-    let clock = crate::bus_node(bus, arguments)?
-        .subscription(&names::ROBOT_TICK)
-        .map_err(|e| NodeError::new(&arguments.name, e))?;
-    let mut node = make(kind, bus, arguments)?;
-    follow(node.as_mut(), bus, &clock, stop)
+    let parameters = HardwareParameters::of(arguments)?;
+    if !parameters.is_simulated() {
+        return run_in_real_time(&mut node, bus, stop);
+    }
+    let pace = match parameters.pace.unwrap_or_default() {
+        PaceParameter::Fastest => Pace::Fastest,
+        PaceParameter::RealTime => Pace::Factor(1.0),
+    };
+    let mut executor = VirtualExecutor::new(pace);
+    executor.wake_on(bus.waiter());
+    executor.add(Box::new(node));
+    executor.run(|_| stop())?;
+    executor.shutdown();
+    Ok(())
+}
+
+/// Runs a teleop node with a device of this process, as [`run_node`] does others.
+///
+/// # Errors
+/// What ends the node.
+pub fn run_teleop(
+    node: TeleopNode,
+    bus: &Bus,
+    arguments: &NodeArguments,
+    stop: impl Fn() -> bool,
+) -> Result<(), NodeError> {
+    let own = node.bus_node().clone();
+    let _rosout = Rosout::start(&own);
+    let mut node = Mannered::new(&own, NodeKind::Teleop, arguments, Box::new(node))?;
+    let over = node.over();
+    follow(&mut node, bus, &own, || stop() || over.is_set())
 }
 
 /// Steps a hardware node at the machine's monotonic time: at once when something arrives, and else as
 /// often as its control loop ticks.
 fn run_in_real_time(
-    mut node: HardwareNode,
+    node: &mut dyn Node,
     bus: &Bus,
     stop: impl Fn() -> bool,
 ) -> Result<(), NodeError> {
@@ -193,12 +218,14 @@ fn run_in_real_time(
 const IDLE: Duration = Duration::from_millis(20);
 
 /// Steps a node whenever something arrives, at the time that the hardware's ticks tell.
-pub fn follow(
+fn follow(
     node: &mut dyn Node,
     bus: &Bus,
-    clock: &Subscription<RobotTick>,
+    own: &BusNode,
     stop: impl Fn() -> bool,
 ) -> Result<(), NodeError> {
+    let clock = own.subscription(&names::ROBOT_TICK);
+    let clock = clock.map_err(|error| NodeError::new(own.name(), error))?;
     let mut waiter = bus.waiter();
     let mut now = Time::ZERO;
     while !stop() {

@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sinew_bus::names::ServiceName;
 use sinew_bus::{Bus, BusNode, Call, Publisher, ServiceClient, Subscription, names};
 use sinew_hardware::layout_of;
@@ -28,7 +29,7 @@ use crate::node::{Node, NodeError, Progress};
 use crate::teleop_status::TeleopMonitor;
 
 /// Parameters of the teleop node.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TeleopParameters {
     /// The robot file.
@@ -46,6 +47,7 @@ const VALID_FOR: Duration = Duration::from_millis(100);
 /// A person's device: one session, bound to the gate over the bus.
 pub struct TeleopNode {
     name: String,
+    node: BusNode,
     session: TeleopSession,
     pads: Pads,
     leader: Subscription<JointState>,
@@ -74,11 +76,14 @@ impl TeleopNode {
     /// # Errors
     /// Parameters, robot file or mapping that are wrong, by name.
     pub fn new(bus: &Bus, arguments: &NodeArguments) -> Result<Self, NodeError> {
-        let node = crate::bus_node(bus, arguments)?;
+        Self::by_joy(&crate::bus_node(bus, arguments)?, arguments)
+    }
+
+    pub(crate) fn by_joy(node: &BusNode, arguments: &NodeArguments) -> Result<Self, NodeError> {
         let joy = node
             .subscription(&names::JOY)
             .map_err(|error| NodeError::new(&arguments.name, error))?;
-        Self::on(&node, arguments, joystick(joy))
+        Self::on(node, arguments, joystick(joy))
     }
 
     /// A node with a device of this process.
@@ -103,6 +108,7 @@ impl TeleopNode {
             |name: &ServiceName<Trigger>| node.service_client(name).map_err(|e| failed(&e));
         Ok(Self {
             name: arguments.name.clone(),
+            node: node.clone(),
             session: TeleopSession::new(&mapping, &robot, &layout).map_err(|e| failed(&e))?,
             pads,
             leader: node.subscription(&names::LEADER_JOINT_STATES).map_err(|e| failed(&e))?,
@@ -131,6 +137,11 @@ impl TeleopNode {
             monitor: TeleopMonitor::default(),
             layout,
         })
+    }
+
+    /// Its place on the bus.
+    pub(crate) fn bus_node(&self) -> &BusNode {
+        &self.node
     }
 
     /// Shows the node's status from any thread.

@@ -3,8 +3,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use semver::VersionReq;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sinew_model::{SkillKind, SkillManifest, SkillRegistry};
 use sinew_policy::Embodiment;
 use sinew_robot::RobotModel;
@@ -20,7 +21,7 @@ use crate::limbs::Limbs;
 use crate::run::{Calls, Phase, Run};
 
 /// How the skills `pick` and `place` move arm and gripper.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Manipulation {
     /// Step by step: the tool by the policy `reach`, the gripper by rules.

@@ -102,12 +102,12 @@ impl Joystick {
 /// Moves the robot until Ctrl-C.
 pub(crate) fn run(joystick: Joystick, system: &System) -> Result<()> {
     let (sender, receiver) = channel();
-    let mut node = system.node(receiver)?;
+    let node = system.node(receiver)?;
     let monitor = node.monitor();
     // Not joined: it ends with the channel, or with the program.
     std::thread::spawn(move || poll(joystick, &sender));
     let told = std::cell::RefCell::new(String::new());
-    system.follow(&mut node, || {
+    system.run(node, || {
         let now = line(&monitor);
         if now != *told.borrow() {
             outln!("{now}");

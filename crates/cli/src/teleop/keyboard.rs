@@ -38,11 +38,12 @@ pub(crate) fn require_terminal() -> Result<()> {
 /// Moves the robot until Esc or Ctrl-C. `must_hold`: keys must be held, so that nudges do not do.
 pub(crate) fn run(mapping: &Mapping, system: &System, must_hold: bool) -> Result<()> {
     let (sender, receiver) = channel();
-    let mut node = system.node(receiver)?;
+    let node = system.node(receiver)?;
     let monitor = node.monitor();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let worker = scope.spawn(|| system.follow(&mut node, || done.load(Ordering::Relaxed)));
+        let is_done = || done.load(Ordering::Relaxed);
+        let worker = scope.spawn(move || system.run(node, is_done));
         let shown = show(mapping, system, must_hold, &monitor, &sender, || worker.is_finished());
         done.store(true, Ordering::Relaxed);
         worker.join().map_err(|_| anyhow!("the teleop node panicked"))?.and(shown)

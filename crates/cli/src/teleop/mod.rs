@@ -7,9 +7,9 @@ mod screen;
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use anyhow::Result;
-use sinew_bus::{Bus, names};
+use sinew_bus::Bus;
 use sinew_nodes::arguments::NodeArguments;
-use sinew_nodes::{Pads, TeleopMonitor, TeleopNode, follow};
+use sinew_nodes::{Pads, TeleopMonitor, TeleopNode, run_teleop};
 use sinew_teleop::Pad;
 
 use crate::exit::refused;
@@ -27,11 +27,9 @@ impl System {
         TeleopNode::with_device(&self.bus, &self.arguments, pads).map_err(refused)
     }
 
-    /// Steps the node until `stop` says so.
-    fn follow(&self, node: &mut TeleopNode, stop: impl Fn() -> bool) -> Result<()> {
-        let clock = self.bus.node("teleop_clock", &self.arguments.namespace)?;
-        let clock = clock.subscription(&names::ROBOT_TICK)?;
-        Ok(follow(node, &self.bus, &clock, stop)?)
+    /// Runs the node until `stop` says so.
+    fn run(&self, node: TeleopNode, stop: impl Fn() -> bool) -> Result<()> {
+        Ok(run_teleop(node, &self.bus, &self.arguments, stop)?)
     }
 }
 

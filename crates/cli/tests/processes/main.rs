@@ -5,6 +5,7 @@ mod benchmarks;
 mod call;
 mod launching;
 mod lost_process;
+mod manners;
 mod real_time;
 mod servo;
 #[path = "../support/mod.rs"]

@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::arguments::NodeArguments;
 use crate::node::NodeError;
 
 /// Parameters of the hardware node.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HardwareParameters {
     /// What moves the robot.
@@ -45,7 +46,7 @@ fn yes() -> bool {
 }
 
 /// What moves the robot.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum DriverParameter {
     /// The built-in simulator, in simulated time.
@@ -60,7 +61,7 @@ pub enum DriverParameter {
 }
 
 /// How simulated time passes.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum PaceParameter {
     /// As fast as the machine can.

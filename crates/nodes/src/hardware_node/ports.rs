@@ -18,6 +18,7 @@ use sinew_robot::{Kinematics, RobotModel};
 use sinew_types::{Layout, Time};
 
 use crate::convert::{pose_to_msg, time_from_msg};
+use crate::node::Change;
 use crate::ros_clock::RosClock;
 
 /// A request whose answer the control loop gives.
@@ -25,6 +26,8 @@ pub(crate) enum Reply {
     Acquire(Request<AcquireLease>),
     Release(Request<ReleaseLease>),
     Operator(Request<Trigger>),
+    /// Who asked for it learns of it by the state of the life cycle.
+    Change(Change),
 }
 
 /// What operators may ask for; planner and connector have no client for these.

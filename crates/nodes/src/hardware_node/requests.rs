@@ -35,8 +35,8 @@ impl HardwareNode {
         }
         while let Some((operator, request)) = self.ports.operator_request() {
             let queued = match operator {
-                Operator::Arm => self.handle.arm(),
-                Operator::Disarm => self.handle.disarm(),
+                Operator::Arm => self.handle.arm().inspect(|request| self.power.arming(*request)),
+                Operator::Disarm => self.handle.disarm().inspect(|_| self.power.disarming()),
                 Operator::Resume => self.handle.resume(),
                 Operator::Reset => {
                     self.handle.e_stop().release();
@@ -85,6 +85,8 @@ impl HardwareNode {
             Reply::Operator(request) => {
                 request.respond(TriggerResponse { success: false, message: error_msg })
             }
+            // Its asker was told when it was asked.
+            Reply::Change(_) => Ok(()),
         };
         self.sent(sent);
     }
@@ -109,6 +111,8 @@ impl HardwareNode {
         while let Some(notice) = self.handle.poll() {
             match notice {
                 Notice::Reply { request, result } => {
+                    let cycle = self.handle.safety().cycle;
+                    self.power.answered(request, result.is_ok(), cycle);
                     if let Some(reply) = self.replies.remove(&request) {
                         let epoch = self.handle.safety().stop_epoch.0;
                         let sent = self.reply(reply, result, epoch);
@@ -168,6 +172,12 @@ impl HardwareNode {
             }),
             Reply::Operator(request) => {
                 request.respond(TriggerResponse { success: result.is_ok(), message: error_msg })
+            }
+            Reply::Change(change) => {
+                if result.is_err() {
+                    tracing::warn!(node = self.name, reason = error_msg, "{change:?} is refused");
+                }
+                Ok(())
             }
         }
     }

@@ -243,7 +243,8 @@ impl Expansion<'_> {
             ));
         }
         let namespace = joined(namespace, &own);
-        let parameters = self.parameters(node, context, variables, &field, (&namespace, &name))?;
+        let full_name = joined(&namespace, &name);
+        let parameters = self.parameters(node, context, variables, &field, &full_name)?;
         let environment = self.environment(&node.env, context, variables, &field)?;
         self.made.nodes.push(NodeLaunch {
             parameters,
@@ -263,7 +264,7 @@ impl Expansion<'_> {
         context: &Context<'_>,
         variables: &BTreeMap<String, String>,
         field: &str,
-        (namespace, node_name): (&str, &str),
+        full_name: &str,
     ) -> Result<Map<String, Value>, LaunchError> {
         let mut made = Map::new();
         for Parameter { name, value, from } in &node.param {
@@ -279,7 +280,7 @@ impl Expansion<'_> {
                 (None, None, Some(from)) => {
                     let field = format!("{field}: param from");
                     let path = context.folder.join(self.text(context, variables, &field, from)?);
-                    made.extend(crate::arguments::parameter_file(&path, namespace, node_name)?);
+                    made.extend(crate::arguments::parameter_file(&path, full_name)?);
                     self.made.files.push(path);
                 }
                 _ => {

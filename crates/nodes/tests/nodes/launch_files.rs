@@ -115,3 +115,32 @@ fn each_invalid_launch_file_is_refused_naming_field_and_what_is_allowed() {
     }
     assert!(seen >= 6, "only {seen} cases");
 }
+
+#[test]
+fn a_parameter_file_speaks_to_all_nodes_to_a_name_and_to_one_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.params.yaml");
+    // The last is as `ros2 param dump` writes it.
+    let text = "
+/**: {ros__parameters: {a: 1, b: 1, c: 1}}
+planner: {ros__parameters: {b: 2, c: 2}}
+/mobi/planner: {ros__parameters: {c: 3}}
+/other/planner: {ros__parameters: {a: 4}}
+";
+    std::fs::write(&file, text).unwrap();
+    let words = ["-r", "__ns:=/mobi", "--params-file", &file.display().to_string()];
+    let words = words.map(str::to_owned);
+    let parsed = NodeArguments::parse("planner", &words).unwrap();
+    assert_eq!(json!(parsed.parameters), json!({"a": 1, "b": 2, "c": 3}));
+
+    let launch = format!(
+        "launch:
+- group:
+    - push_ros_namespace: {{namespace: mobi}}
+    - node: {{pkg: sinew, exec: sinew, name: planner, args: node planner, param: [{{from: {}}}]}}
+",
+        file.display()
+    );
+    let made = launched(&launch, &[]).unwrap();
+    assert_eq!(json!(made.nodes[0].parameters), json!({"a": 1, "b": 2, "c": 3}));
+}

@@ -10,5 +10,6 @@ mod g1_skill;
 mod gripper_command;
 mod launch_files;
 mod launch_schema;
+mod manners;
 mod takeover;
 mod teleop;

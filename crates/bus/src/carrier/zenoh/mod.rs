@@ -202,6 +202,12 @@ fn to_hiroz(qos: Qos) -> hiroz::qos::QosProfile {
             Durability::TransientLocal => hiroz::qos::QosDurability::TransientLocal,
         },
         history: hiroz::qos::QosHistory::from_depth(qos.capacity()),
+        lifespan: qos.lifespan.map_or(hiroz::qos::QosDuration::INFINITE, |lifespan| {
+            hiroz::qos::QosDuration {
+                sec: lifespan.as_secs(),
+                nsec: u64::from(lifespan.subsec_nanos()),
+            }
+        }),
         ..hiroz::qos::QosProfile::default()
     }
 }

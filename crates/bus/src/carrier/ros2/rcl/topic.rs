@@ -20,6 +20,10 @@ fn profile(mut qos: sys::rmw_qos_profile_t, wanted: Qos, depth: usize) -> sys::r
         Reliability::Reliable => reliability::RMW_QOS_POLICY_RELIABILITY_RELIABLE,
         Reliability::BestEffort => reliability::RMW_QOS_POLICY_RELIABILITY_BEST_EFFORT,
     };
+    if let Some(lifespan) = wanted.lifespan {
+        qos.lifespan.sec = lifespan.as_secs();
+        qos.lifespan.nsec = u64::from(lifespan.subsec_nanos());
+    }
     qos.durability = match wanted.durability {
         Durability::Volatile => durability::RMW_QOS_POLICY_DURABILITY_VOLATILE,
         Durability::TransientLocal => durability::RMW_QOS_POLICY_DURABILITY_TRANSIENT_LOCAL,
