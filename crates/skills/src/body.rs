@@ -16,7 +16,7 @@ use crate::error::SkillError;
 use crate::grasp_policy::GraspPolicies;
 use crate::io::Failure;
 use crate::policies::{PolicyRunner, Runner};
-use crate::server::Manipulation;
+use crate::server::{Manipulation, Navigation};
 
 /// A state older than this is not acted on.
 const MAX_STATE_AGE: Duration = Duration::from_millis(100);
@@ -47,7 +47,8 @@ pub(crate) struct Body {
     pub(crate) max_width_m: f64,
     pub(crate) max_force_n: f64,
     pub(crate) reach_policy: Box<dyn Runner>,
-    pub(crate) drive_policy: Box<dyn Runner>,
+    /// Where driving is not left to another system.
+    pub(crate) drive_policy: Option<Box<dyn Runner>>,
     /// Where picking and placing is left to policies.
     pub(crate) grasp_policies: Option<GraspPolicies>,
     /// Lower and upper position limit per joint of the layout.
@@ -80,12 +81,18 @@ impl Body {
         layout: Layout,
         policies: &Path,
         manipulation: Manipulation,
+        navigation: Navigation,
         tick: Duration,
     ) -> Result<Self, SkillError> {
         let embodiment = Embodiment::new(&layout, Arc::clone(robot));
         let reach = PolicyRunner::load(policies, "reach", &embodiment)?;
-        let drive = PolicyRunner::load(policies, "drive_to", &embodiment)?;
-        let mut made = Self::with_policies(robot, layout, Box::new(reach), Box::new(drive), tick)?;
+        let drive: Option<Box<dyn Runner>> = match navigation {
+            Navigation::Own => {
+                Some(Box::new(PolicyRunner::load(policies, "drive_to", &embodiment)?))
+            }
+            Navigation::Nav2 => None,
+        };
+        let mut made = Self::with_policies(robot, layout, Box::new(reach), drive, tick)?;
         if manipulation == Manipulation::Learned {
             made.grasp_policies = Some(GraspPolicies {
                 pick: Box::new(PolicyRunner::load(policies, "pick", &embodiment)?),
@@ -99,7 +106,7 @@ impl Body {
         robot: &Arc<RobotModel>,
         layout: Layout,
         reach_policy: Box<dyn Runner>,
-        drive_policy: Box<dyn Runner>,
+        drive_policy: Option<Box<dyn Runner>>,
         tick: Duration,
     ) -> Result<Self, SkillError> {
         let unsuitable = |missing: &str| SkillError::Unsuitable { missing: missing.into() };

@@ -20,7 +20,7 @@ use sinew_types::{
 use crate::body::Body;
 use crate::policies::Runner;
 use crate::{
-    GroupAuthority, Inputs, LeaseCall, Manipulation, SafetyView, SkillGoal, SkillServer,
+    GroupAuthority, Inputs, LeaseCall, Manipulation, Motion, Navigation, SafetyView, SkillGoal, SkillServer,
     SkillSetup, builtin_manifests,
 };
 
@@ -114,9 +114,10 @@ impl Bench {
             container: None,
             support: Default::default(),
         });
-        let faulty = || Box::new(Faulty { good_ticks: 3, error });
-        let body = Body::with_policies(&robot, layout, faulty(), faulty(), TICK).unwrap();
-        let server = SkillServer::with_body(registry(), body).unwrap();
+        let faulty = || -> Box<dyn Runner> { Box::new(Faulty { good_ticks: 3, error }) };
+        let body = Body::with_policies(&robot, layout, faulty(), Some(faulty()), TICK).unwrap();
+        let (navigation, motion) = (Navigation::Own, Motion::Own);
+        let server = SkillServer::with_body(registry(), body, navigation, motion).unwrap();
         Self {
             server,
             state,
@@ -290,8 +291,16 @@ fn a_server_without_its_policies_names_the_file() {
     let (robot, layout) = robot();
     let policies = "/nowhere".into();
     let manipulation = Manipulation::default();
-    let setup =
-        SkillSetup { robot, layout, registry: registry(), policies, manipulation, tick: TICK };
+    let setup = SkillSetup {
+        robot,
+        layout,
+        registry: registry(),
+        policies,
+        manipulation,
+        navigation: Navigation::Own,
+        motion: Motion::Own,
+        tick: TICK,
+    };
     let error = SkillServer::new(setup).err().unwrap().to_string();
     assert!(error.contains("/nowhere/reach/reach.policy.yaml"), "{error}");
 }

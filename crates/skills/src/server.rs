@@ -9,7 +9,8 @@ use sinew_robot::RobotModel;
 use sinew_types::{ActuatorCommand, ErrorCode, GoalId, Layout, LeaseId, StopEpoch, Time};
 
 use crate::body::Body;
-use crate::builtin::{BUILTINS, Make};
+use crate::builtin::{BUILTINS, DELEGATED, Make};
+use crate::delegate::{Backend, Delegate, DelegateEvent};
 use crate::error::SkillError;
 use crate::goal::{OnBusy, Rejection, SkillGoal};
 use crate::io::{Inputs, LeaseCall, StepOutput};
@@ -26,6 +27,28 @@ pub enum Manipulation {
     Learned,
 }
 
+/// Who drives the base for the skill `drive_to`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Navigation {
+    /// The policy `drive_to`.
+    #[default]
+    Own,
+    /// Nav2, by its action `NavigateToPose`.
+    Nav2,
+}
+
+/// Who moves the arm for the skills `home` and `reach`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Motion {
+    /// Motion primitives and the policy `reach`.
+    #[default]
+    Own,
+    /// MoveIt, by its action `MoveGroup`.
+    Moveit,
+}
+
 /// What a skill server is made of.
 pub struct SkillSetup {
     /// The robot, with groups `base`, `arm`, `gripper` and `head`.
@@ -34,11 +57,15 @@ pub struct SkillSetup {
     pub layout: Layout,
     /// The skills that are served.
     pub registry: Arc<SkillRegistry>,
-    /// The folder that has the policies `reach` and `drive_to`, each in a folder of its name; with
-    /// [`Manipulation::Learned`] `pick` and `place` too.
+    /// The folder that has the policies, each in a folder of its name: `reach`; with [`Navigation::Own`] `drive_to`
+    /// too; with [`Manipulation::Learned`] `pick` and `place` too.
     pub policies: PathBuf,
     /// How objects are picked and placed.
     pub manipulation: Manipulation,
+    /// Who drives.
+    pub navigation: Navigation,
+    /// Who moves the arm.
+    pub motion: Motion,
     /// Between two calls of [`SkillServer::step`].
     pub tick: Duration,
 }
@@ -50,6 +77,8 @@ pub struct SkillSetup {
 pub struct SkillServer {
     registry: Arc<SkillRegistry>,
     body: Body,
+    navigation: Navigation,
+    motion: Motion,
     /// In the order in which they were accepted.
     runs: Vec<Run>,
     requests: u64,
@@ -68,25 +97,42 @@ impl SkillServer {
     /// A skill's group or kind that does not exist; a robot without arm, gripper, head camera or the
     /// configurations `home` and `ready`; a policy that cannot be loaded, by name.
     pub fn new(setup: SkillSetup) -> Result<Self, SkillError> {
-        let SkillSetup { robot, layout, registry, policies, manipulation, tick } = setup;
-        let body = Body::new(&robot, layout, &policies, manipulation, tick)?;
-        Self::with_body(registry, body)
+        let SkillSetup {
+            robot,
+            layout,
+            registry,
+            policies,
+            manipulation,
+            navigation,
+            motion,
+            tick,
+        } = setup;
+        let body = Body::new(&robot, layout, &policies, manipulation, navigation, tick)?;
+        Self::with_body(registry, body, navigation, motion)
     }
 
-    pub(crate) fn with_body(registry: Arc<SkillRegistry>, body: Body) -> Result<Self, SkillError> {
-        for manifest in registry.iter() {
-            maker(manifest)?;
-            groups_of(manifest, &body.layout)?;
-        }
+    pub(crate) fn with_body(
+        registry: Arc<SkillRegistry>,
+        body: Body,
+        navigation: Navigation,
+        motion: Motion,
+    ) -> Result<Self, SkillError> {
         let (runs, unwanted) = (Vec::new(), Vec::new());
-        Ok(Self { registry, body, runs, requests: 0, unwanted, last_step: None })
+        let server =
+            Self { registry, body, navigation, motion, runs, requests: 0, unwanted, last_step: None };
+        for manifest in server.registry.iter() {
+            server.maker(manifest)?;
+            groups_of(manifest, &server.body.layout)?;
+        }
+        Ok(server)
     }
 
     /// Takes a goal, or says why not.
     ///
     /// # Errors
     /// [`Rejection`] with an [`ErrorCode`]: unknown skill or version, arguments, unknown object, stale
-    /// goal, robot not ready or not measured, busy, a pre-condition that does not hold, out of reach.
+    /// goal, robot not ready or not measured, busy, a pre-condition that does not hold, out of reach; with
+    /// [`Navigation::Nav2`] also a `speed_scale` other than 1 for `drive_to`, which has no way to Nav2.
     /// Nothing has moved then.
     pub fn goal(
         &mut self,
@@ -116,7 +162,14 @@ impl SkillServer {
             let message = inputs.unmet(&ground.preconditions, "needs");
             return Err(Rejection::new(ErrorCode::PreconditionFailed, message));
         }
-        let make = maker(manifest).map_err(internal)?;
+        let (make, backend) = self.maker(manifest).map_err(internal)?;
+        if backend == Some(Backend::Nav2) && goal.speed_scale != 1.0 {
+            let message = format!(
+                "speed_scale {}: Nav2 drives at its own speed; allowed: 1",
+                goal.speed_scale
+            );
+            return Err(Rejection::new(ErrorCode::InvalidArguments, message));
+        }
         let skill = make(&ground.args, &mut self.body, inputs)?;
         if !goal.dry_run {
             for run in self.runs.iter_mut().filter(|run| run.uses(&groups)) {
@@ -127,6 +180,7 @@ impl SkillServer {
             Duration::ZERO => manifest.time_limit(),
             asked => asked.min(manifest.time_limit()),
         };
+        let delegate = backend.map(|backend| Delegate::new(backend, goal.id));
         self.runs.push(Run::new(
             goal,
             groups,
@@ -134,6 +188,7 @@ impl SkillServer {
             ground,
             limit,
             skill,
+            delegate,
             manifest.pausable.then_some(make),
             ActuatorCommand::unused(&self.body.layout),
             inputs.safety.stop_epoch,
@@ -211,6 +266,12 @@ impl SkillServer {
         }
     }
 
+    /// Another system said something of a goal that it was sent; what is not awaited any more is dropped.
+    pub fn delegate_event(&mut self, request: u64, event: &DelegateEvent, now: Time) {
+        let mut delegates = self.runs.iter_mut().filter_map(|run| run.delegate.as_mut());
+        delegates.any(|delegate| delegate.take(request, event, now));
+    }
+
     fn asked(&mut self, request: u64) -> Option<&mut Run> {
         self.runs.iter_mut().find(
             |run| matches!(run.phase, Phase::Acquiring { request: asked, .. } if asked == request),
@@ -221,7 +282,8 @@ impl SkillServer {
     pub fn step(&mut self, now: Time, inputs: &Inputs<'_>) -> StepOutput<'_> {
         let missed = self.missed(now);
         let mut output = StepOutput::default();
-        let mut calls = Calls { leases: Vec::new(), next_request: self.requests };
+        let mut calls =
+            Calls { leases: Vec::new(), delegates: Vec::new(), next_request: self.requests };
         calls.leases.extend(self.unwanted.drain(..).map(LeaseCall::Release));
         let mut index = 0;
         while index < self.runs.len() {
@@ -239,6 +301,7 @@ impl SkillServer {
         }
         self.requests = calls.next_request;
         output.lease_calls = calls.leases;
+        output.delegate_calls = calls.delegates;
         for (index, run) in self.runs.iter().enumerate() {
             let waiting = self.runs[index + 1..].iter().filter(|other| other.uses(&run.groups));
             let queue_depth = u32::try_from(waiting.count()).unwrap_or(u32::MAX);
@@ -248,6 +311,23 @@ impl SkillServer {
             }
         }
         output
+    }
+
+    /// What carries a skill out, and the other system that does so.
+    fn maker(&self, manifest: &SkillManifest) -> Result<(Make, Option<Backend>), SkillError> {
+        let SkillKind::Builtin(name) = &manifest.kind else { return Err(unknown_kind(manifest)) };
+        let delegated = DELEGATED.iter().find(|(known, backend, _)| {
+            let is_chosen = match backend {
+                Backend::Nav2 => self.navigation == Navigation::Nav2,
+                Backend::MoveIt => self.motion == Motion::Moveit,
+            };
+            known == name && is_chosen
+        });
+        if let Some((_, backend, make)) = delegated {
+            return Ok((*make, Some(*backend)));
+        }
+        let own = BUILTINS.iter().find(|(known, _)| known == name);
+        own.map(|(_, make)| (*make, None)).ok_or_else(|| unknown_kind(manifest))
     }
 
     /// Ticks without a step since the last one.
@@ -262,16 +342,12 @@ impl SkillServer {
     }
 }
 
-fn maker(manifest: &SkillManifest) -> Result<Make, SkillError> {
-    let found = match &manifest.kind {
-        SkillKind::Builtin(name) => BUILTINS.iter().find(|(known, _)| known == name),
-        SkillKind::Policy(_) => None,
-    };
-    found.map(|(_, make)| *make).ok_or_else(|| SkillError::UnknownKind {
+fn unknown_kind(manifest: &SkillManifest) -> SkillError {
+    SkillError::UnknownKind {
         skill: manifest.id.clone(),
         actual: format!("{:?}", manifest.kind),
         allowed: BUILTINS.map(|(name, _)| format!("builtin: {name}")).join(", "),
-    })
+    }
 }
 
 fn groups_of(manifest: &SkillManifest, layout: &Layout) -> Result<Vec<usize>, SkillError> {
