@@ -53,7 +53,10 @@ impl<'a> Context<'a> {
         let commands = self.holder == Some(Source::External);
         self.report.source = if commands { ControlSource::External } else { ControlSource::Hold };
         let Some(delegate) = self.delegate.take() else {
-            return Err(Failure::new(ErrorCode::BackendUnavailable, "no other system is configured"));
+            return Err(Failure::new(
+                ErrorCode::BackendUnavailable,
+                "no other system is configured",
+            ));
         };
         let status = if delegate.is_idle() {
             task(self).map(|task| {

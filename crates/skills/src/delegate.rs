@@ -114,8 +114,10 @@ pub struct DelegateEnd {
 
 impl DelegateEnd {
     fn message(&self, backend: Backend) -> String {
-        let said: Vec<&str> =
-            [self.name.as_str(), self.text.as_str()].into_iter().filter(|s| !s.is_empty()).collect();
+        let said: Vec<&str> = [self.name.as_str(), self.text.as_str()]
+            .into_iter()
+            .filter(|s| !s.is_empty())
+            .collect();
         let status = self.status;
         match said.is_empty() {
             true => format!("{backend}: {status}, without a reason"),

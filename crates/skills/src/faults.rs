@@ -20,8 +20,8 @@ use sinew_types::{
 use crate::body::Body;
 use crate::policies::Runner;
 use crate::{
-    GroupAuthority, Inputs, LeaseCall, Manipulation, Motion, Navigation, SafetyView, SkillGoal, SkillServer,
-    SkillSetup, builtin_manifests,
+    GroupAuthority, Inputs, LeaseCall, Manipulation, Motion, Navigation, SafetyView, SkillGoal,
+    SkillServer, SkillSetup, builtin_manifests,
 };
 
 const TICK: Duration = Duration::from_millis(20);

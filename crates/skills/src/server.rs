@@ -118,8 +118,16 @@ impl SkillServer {
         motion: Motion,
     ) -> Result<Self, SkillError> {
         let (runs, unwanted) = (Vec::new(), Vec::new());
-        let server =
-            Self { registry, body, navigation, motion, runs, requests: 0, unwanted, last_step: None };
+        let server = Self {
+            registry,
+            body,
+            navigation,
+            motion,
+            runs,
+            requests: 0,
+            unwanted,
+            last_step: None,
+        };
         for manifest in server.registry.iter() {
             server.maker(manifest)?;
             groups_of(manifest, &server.body.layout)?;

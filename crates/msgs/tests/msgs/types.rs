@@ -8,8 +8,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sinew_msgs::{
     action_msgs, builtin_interfaces, cdr, control_msgs, controller_manager_msgs, diagnostic_msgs,
-    geometry_msgs, moveit_msgs, nav_msgs, nav2_msgs, object_recognition_msgs, octomap_msgs, rosgraph_msgs, sensor_msgs, sinew_msgs as sinew, std_msgs, std_srvs,
-    tf2_msgs, trajectory_msgs, unique_identifier_msgs,
+    geometry_msgs, moveit_msgs, nav_msgs, nav2_msgs, object_recognition_msgs, octomap_msgs,
+    rosgraph_msgs, sensor_msgs, sinew_msgs as sinew, std_msgs, std_srvs, tf2_msgs, trajectory_msgs,
+    unique_identifier_msgs,
 };
 
 use crate::random;

@@ -45,13 +45,17 @@ pub(crate) fn check(
             return Err("`navigation: nav2` wants `nav2.frame_id`: the frame of goal poses, which is that of odom".into());
         }
         (Navigation::Own, Some(_)) => {
-            return Err("`nav2.frame_id` is of no use with `navigation: own`; allowed: `navigation: nav2`".into());
+            return Err(
+                "`nav2.frame_id` is of no use with `navigation: own`; allowed: `navigation: nav2`"
+                    .into(),
+            );
         }
         _ => {}
     }
     match (motion, moveit) {
         (Motion::Moveit, None) => {
-            Err("`motion: moveit` wants `moveit.group`: MoveIt's name for the arm's joint group".into())
+            Err("`motion: moveit` wants `moveit.group`: MoveIt's name for the arm's joint group"
+                .into())
         }
         (Motion::Own, Some(_)) => {
             Err("`moveit.group` is of no use with `motion: own`; allowed: `motion: moveit`".into())
@@ -79,7 +83,8 @@ impl Backends {
         moveit: Option<MoveitParameters>,
     ) -> Result<Self, BusError> {
         let any = nav2.is_some() || moveit.is_some();
-        let nav2 = nav2.map(|p| Ok::<_, BusError>((Goals::new(node, &names::NAVIGATE_TO_POSE)?, p)));
+        let nav2 =
+            nav2.map(|p| Ok::<_, BusError>((Goals::new(node, &names::NAVIGATE_TO_POSE)?, p)));
         let moveit = moveit.map(|p| Ok::<_, BusError>((Goals::new(node, &names::MOVE_GROUP)?, p)));
         Ok(Self {
             nav2: nav2.transpose()?,
@@ -92,19 +97,25 @@ impl Backends {
     /// Asks another system. `base_frame`: in which the base's pose is measured.
     pub(crate) fn call(&mut self, call: DelegateCall, base_frame: &str) {
         match call {
-            DelegateCall::Send { request, task, .. } => match (task, &mut self.nav2, &mut self.moveit) {
-                (Task::Navigate { map_from_base }, Some((goals, parameters)), _) => {
-                    match nav2::goal(&map_from_base, parameters, base_frame) {
-                        Ok(goal) => goals.send(request, goal),
-                        Err(why) => goals.refuse(request, why),
+            DelegateCall::Send { request, task, .. } => {
+                match (task, &mut self.nav2, &mut self.moveit) {
+                    (Task::Navigate { map_from_base }, Some((goals, parameters)), _) => {
+                        match nav2::goal(&map_from_base, parameters, base_frame) {
+                            Ok(goal) => goals.send(request, goal),
+                            Err(why) => goals.refuse(request, why),
+                        }
                     }
+                    (
+                        Task::MoveJoints { joints, tolerance_rad, speed_scale },
+                        _,
+                        Some((goals, p)),
+                    ) => {
+                        goals.send(request, moveit::goal(&joints, tolerance_rad, speed_scale, p));
+                    }
+                    // The skill server has only such tasks as it was set up for with the same parameters.
+                    (task, ..) => tracing::error!(?task, "is for a system that is not configured"),
                 }
-                (Task::MoveJoints { joints, tolerance_rad, speed_scale }, _, Some((goals, p))) => {
-                    goals.send(request, moveit::goal(&joints, tolerance_rad, speed_scale, p));
-                }
-                // The skill server has only such tasks as it was set up for with the same parameters.
-                (task, ..) => tracing::error!(?task, "is for a system that is not configured"),
-            },
+            }
             DelegateCall::Cancel { request } => {
                 if let Some((goals, _)) = &mut self.nav2 {
                     goals.cancel(request);

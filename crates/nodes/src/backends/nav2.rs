@@ -122,14 +122,14 @@ const ERRORS: [(u16, &str, &[&str]); 10] = [
     ),
     (700, "Spin", &["UNKNOWN", "TIMEOUT", "TF_ERROR", "COLLISION_AHEAD"]),
     (710, "BackUp", &["UNKNOWN", "TIMEOUT", "TF_ERROR", "INVALID_INPUT", "COLLISION_AHEAD"]),
-    (720, "DriveOnHeading", &["UNKNOWN", "TIMEOUT", "TF_ERROR", "COLLISION_AHEAD", "INVALID_INPUT"]),
+    (
+        720,
+        "DriveOnHeading",
+        &["UNKNOWN", "TIMEOUT", "TF_ERROR", "COLLISION_AHEAD", "INVALID_INPUT"],
+    ),
     (730, "AssistedTeleop", &["UNKNOWN", "TIMEOUT", "TF_ERROR"]),
     (740, "Wait", &["UNKNOWN", "TIMEOUT"]),
-    (
-        9000,
-        "NavigateToPose",
-        &["UNKNOWN", "FAILED_TO_LOAD_BEHAVIOR_TREE", "TF_ERROR", "TIMEOUT"],
-    ),
+    (9000, "NavigateToPose", &["UNKNOWN", "FAILED_TO_LOAD_BEHAVIOR_TREE", "TF_ERROR", "TIMEOUT"]),
 ];
 
 /// Planner's errors that say that there is no way, and not that the planner cannot be used.

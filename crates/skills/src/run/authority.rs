@@ -38,7 +38,8 @@ impl Run {
             return None;
         }
         if self.delegate.is_some() {
-            let moves = matches!(self.phase, Phase::Active | Phase::Resuming | Phase::Judging { .. });
+            let moves =
+                matches!(self.phase, Phase::Active | Phase::Resuming | Phase::Judging { .. });
             let by_teleop = safety.holder(&self.groups) == Some(Source::Teleop);
             return (moves && (by_teleop || safety.needs_resume(&self.groups)))
                 .then_some(Source::Teleop);
@@ -205,9 +206,15 @@ impl Run {
 
     /// The robot still moves although the other system was told to end: if it is that system that moves it, by all
     /// that is known, the robot is stopped. Whether it was, just now.
-    pub(super) fn stop_delegate(&mut self, inputs: &Inputs<'_>, now: Time, end: &mut Outcome) -> bool {
+    pub(super) fn stop_delegate(
+        &mut self,
+        inputs: &Inputs<'_>,
+        now: Time,
+        end: &mut Outcome,
+    ) -> bool {
         let commands = inputs.safety.holder(&self.groups) == Some(Source::External);
-        let Some(delegate) = self.delegate.as_mut().filter(|d| commands && !d.is_confirmed()) else {
+        let Some(delegate) = self.delegate.as_mut().filter(|d| commands && !d.is_confirmed())
+        else {
             return false;
         };
         let backend = delegate.backend();

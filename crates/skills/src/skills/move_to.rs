@@ -50,7 +50,8 @@ impl MoveTo {
                 let map_from_base = cx.body.base(cx.state)?.map_from_base;
                 let base_from_tool = map_from_base.inv_mul(&map_from_tool);
                 cx.body.solve(&base_from_tool).ok_or_else(|| {
-                    let message = "the arm does not reach over the target from where the base stands";
+                    let message =
+                        "the arm does not reach over the target from where the base stands";
                     Failure::new(ErrorCode::Unreachable, message)
                 })?
             }

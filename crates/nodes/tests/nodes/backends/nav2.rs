@@ -8,9 +8,9 @@ use sinew_bus::{
     ActionEvent, ActionServer, Bus, BusNode, GoalHandle, GoalStatus, Publisher, Subscription, names,
 };
 use sinew_msgs::geometry_msgs::{Pose, Twist};
+use sinew_msgs::nav_msgs::Odometry;
 use sinew_msgs::nav2_msgs::action::NavigateToPose;
 use sinew_msgs::nav2_msgs::{NavigateToPoseFeedback, NavigateToPoseResult};
-use sinew_msgs::nav_msgs::Odometry;
 use sinew_msgs::sinew_msgs::{AcquireLeaseRequest, ExecuteSkillGoal, SafetyState};
 use sinew_nodes::{Node, NodeError, Progress};
 use sinew_types::{ErrorCode, Time};
@@ -119,7 +119,11 @@ impl Nav2 {
         };
         let forward = if far > 0.02 && turn.abs() < 0.3 { far.min(0.4) } else { 0.0 };
         let is_there = far <= 0.02 && turn.abs() < 0.02;
-        if is_there { self.drive(0.0, 0.0) } else { self.drive(forward, turn.clamp(-0.8, 0.8)) }
+        if is_there {
+            self.drive(0.0, 0.0)
+        } else {
+            self.drive(forward, turn.clamp(-0.8, 0.8))
+        }
         is_there
     }
 
@@ -353,13 +357,16 @@ fn an_e_stop_ends_nav2s_goal() {
 fn a_base_that_another_system_drives_is_busy() {
     let (mut rig, told) = rig(Plan::Drive);
     let other = rig.node.publisher(&names::CMD_VEL).unwrap();
+    for _ in 0..25 {
+        other.publish(&Twist::default()).unwrap();
+        rig.step();
+    }
     let mut skill = rig.drive(0.0);
     rig.until(&mut skill, |_, skill| {
         other.publish(&Twist::default()).unwrap();
         skill.end.is_some()
     });
     let (_, result) = skill.end.unwrap();
-    // It drove before the skill asked, or it would have been a goal of Nav2's that was given up.
     assert_eq!(result.error_code, ErrorCode::Busy.as_u16(), "{}", result.error_msg);
     assert!(result.error_msg.contains("base in use by an external system"), "{}", result.error_msg);
     assert_eq!(told.goals(), 0);

@@ -59,12 +59,7 @@ pub(super) struct Skill {
 
 fn arguments(name: &str, parameters: Value) -> NodeArguments {
     let Value::Object(parameters) = parameters else { panic!("parameters are a map") };
-    NodeArguments {
-        name: name.into(),
-        namespace: NAMESPACE.into(),
-        parameters,
-        remaps: Vec::new(),
-    }
+    NodeArguments { name: name.into(), namespace: NAMESPACE.into(), parameters, remaps: Vec::new() }
 }
 
 /// A skills node with these parameters, over those that it needs.
@@ -171,7 +166,11 @@ impl Rig {
 
     /// Runs until something holds, 60 s at most.
     #[track_caller]
-    pub(super) fn until(&mut self, skill: &mut Skill, mut holds: impl FnMut(&Self, &Skill) -> bool) {
+    pub(super) fn until(
+        &mut self,
+        skill: &mut Skill,
+        mut holds: impl FnMut(&Self, &Skill) -> bool,
+    ) {
         let late = self.now() + Duration::from_secs(60);
         while self.now() < late {
             self.step();
