@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 /// Packages that ours refer to, directly or not.
-const STANDARD: [&str; 9] = [
+const STANDARD: [&str; 10] = [
     "action_msgs",
     "builtin_interfaces",
     "diagnostic_msgs",
     "geometry_msgs",
     "sensor_msgs",
     "service_msgs",
+    "shape_msgs",
     "std_msgs",
     "trajectory_msgs",
     "unique_identifier_msgs",
@@ -21,10 +22,14 @@ const UNUSED: [&str; 4] =
     ["action_tutorials_interfaces", "example_interfaces", "nav_msgs", "test_msgs"];
 
 /// Packages whose structs are generated here, by their folders.
-const OURS: [&str; 5] = [
+const OURS: [&str; 9] = [
     "sinew_msgs",
     "standard/control_msgs",
     "standard/controller_manager_msgs",
+    "standard/nav2_msgs",
+    "standard/object_recognition_msgs",
+    "standard/octomap_msgs",
+    "standard/moveit_msgs",
     "core/lifecycle_msgs",
     "core/rcl_interfaces",
 ];

@@ -140,23 +140,25 @@ def random_base(rng, kind):
     return rng.randrange(low, low + 2**bits)
 
 
-def random_node(rng, node):
+def random_node(rng, node, depth):
+    """`depth` counts the sequences that it is in: deeper down they are short, or some messages would have no end."""
     kind, detail = node
     if kind == Nodetype.NAME:
-        return random_message(rng, detail)
+        return random_message(rng, detail, depth)
     if kind == Nodetype.BASE:
         return random_base(rng, detail[0])
     inner, count = detail
-    length = count if kind == Nodetype.ARRAY else rng.randrange(5)
-    items = [random_node(rng, inner) for _ in range(length)]
+    length = count if kind == Nodetype.ARRAY else rng.randrange(5 if depth < 2 else 2)
+    depth += kind != Nodetype.ARRAY
+    items = [random_node(rng, inner, depth) for _ in range(length)]
     if inner[0] == Nodetype.BASE and inner[1][0] != "string":
         return numpy.array(items, dtype=getattr(numpy, inner[1][0].replace("bool", "bool_"), numpy.uint8))
     return items
 
 
-def random_message(rng, name):
+def random_message(rng, name, depth=0):
     fields = STORE.fielddefs[name][1]
-    return STORE.types[name](**{field: random_node(rng, node) for field, node in fields})
+    return STORE.types[name](**{field: random_node(rng, node, depth) for field, node in fields})
 
 
 def answer(request):

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use sinew_msgs::sinew_msgs as sinew;
 use sinew_msgs::{
-    control_msgs, diagnostic_msgs, geometry_msgs, lifecycle_msgs, nav_msgs, rcl_interfaces,
-    rosgraph_msgs, sensor_msgs, std_msgs, std_srvs, tf2_msgs,
+    control_msgs, diagnostic_msgs, geometry_msgs, lifecycle_msgs, moveit_msgs, nav_msgs, nav2_msgs,
+    rcl_interfaces, rosgraph_msgs, sensor_msgs, std_msgs, std_srvs, tf2_msgs,
 };
 
 use crate::{Action, Message, Qos, Service};
@@ -190,6 +190,12 @@ pub fn parallel_gripper_command(
 ) -> ActionName<control_msgs::action::ParallelGripperCommand> {
     ActionName::named(format!("{group}/parallel_gripper_cmd"))
 }
+
+/// Nav2's: the base drives to a pose. Relative, as all else: remap it where Nav2 has no namespace.
+pub const NAVIGATE_TO_POSE: ActionName<nav2_msgs::action::NavigateToPose> =
+    ActionName::new("navigate_to_pose");
+/// MoveIt's `move_group`: an arm plans a motion and carries it out. As [`NAVIGATE_TO_POSE`].
+pub const MOVE_GROUP: ActionName<moveit_msgs::action::MoveGroup> = ActionName::new("move_action");
 
 /// State of a gamepad or joystick; the stamp must move on with each message.
 pub const JOY: Topic<sensor_msgs::Joy> = Topic::new("joy", Qos::DEFAULT);

@@ -482,6 +482,8 @@ fn ends_task(error: ErrorCode) -> bool {
             | ErrorCode::PeerLost
             | ErrorCode::UnknownSkill
             | ErrorCode::InvalidArguments
+            | ErrorCode::BackendUnavailable
+            | ErrorCode::BackendInterrupted
     )
 }
 

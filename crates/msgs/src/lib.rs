@@ -24,11 +24,12 @@ mod generated {
 }
 
 pub use generated::ros::{
-    control_msgs, controller_manager_msgs, lifecycle_msgs, rcl_interfaces, sinew_msgs,
+    control_msgs, controller_manager_msgs, lifecycle_msgs, moveit_msgs, nav2_msgs,
+    object_recognition_msgs, octomap_msgs, rcl_interfaces, sinew_msgs,
 };
 pub use hiroz_msgs::ros::{
     action_msgs, builtin_interfaces, diagnostic_msgs, geometry_msgs, nav_msgs, rosgraph_msgs,
-    sensor_msgs, std_msgs, std_srvs, tf2_msgs, trajectory_msgs, unique_identifier_msgs,
+    sensor_msgs, shape_msgs, std_msgs, std_srvs, tf2_msgs, trajectory_msgs, unique_identifier_msgs,
 };
 
 /// Name and hash of the service that cancels goals of any action. Generated code has it wrong: it

@@ -1,6 +1,7 @@
 //! Binds the layers to the bus: the nodes, the executors that step them, and launch files.
 
 pub mod arguments;
+mod backends;
 mod connector_node;
 pub mod convert;
 mod detections;
@@ -24,6 +25,7 @@ mod teleop_node;
 mod teleop_status;
 mod type_watch;
 
+pub use backends::{MoveitParameters, Nav2Parameters};
 pub use connector_node::{ConnectorNode, ConnectorParameters};
 pub use detections::{object, seen_object};
 pub use executor::{Pace, VirtualExecutor};

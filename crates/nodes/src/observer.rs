@@ -18,6 +18,8 @@ pub(crate) struct Observer {
     pub(crate) robot: Arc<RobotModel>,
     pub(crate) layout: Layout,
     pub(crate) state: RobotState,
+    /// The frame in which the base's pose is measured; empty until it is known.
+    pub(crate) base_frame: String,
     name: String,
     ticks: Subscription<RobotTick>,
     objects: Subscription<WorldObjects>,
@@ -51,6 +53,7 @@ impl Observer {
         Ok(Self {
             facts: RobotFactsSource::new(&robot, &layout).map_err(|e| failed(&e))?,
             state: RobotState::invalid(&layout),
+            base_frame: String::new(),
             name: node.name().into(),
             ticks: node.subscription(&names::ROBOT_TICK).map_err(|e| failed(&e))?,
             objects: node.subscription(topic).map_err(|e| failed(&e))?,
@@ -73,6 +76,9 @@ impl Observer {
         if let Err(error) = tick_from_msg(&received.message, &self.layout, &mut self.state) {
             tracing::warn!(node = self.name, %error, "robot state dropped");
             return false;
+        }
+        if self.base_frame != received.message.base_frame_id {
+            self.base_frame = received.message.base_frame_id;
         }
         if let Some(facts) = self.facts.facts(&self.state) {
             self.model.update_robot(facts, self.state.stamp);

@@ -18,13 +18,14 @@ use sinew_msgs::sinew_msgs::{
 };
 use sinew_msgs::sinew_msgs::{ExecuteSkillFeedback, ExecuteSkillGoal};
 use sinew_skills::{
-    Feedback, GroupAuthority, Inputs, LeaseCall, Manipulation, OnBusy, Rejection, SafetyView,
-    SkillGoal, SkillServer, SkillSetup,
+    Feedback, GroupAuthority, Inputs, LeaseCall, Manipulation, Motion, Navigation, OnBusy,
+    Rejection, SafetyView, SkillGoal, SkillServer, SkillSetup,
 };
 use sinew_types::{ErrorCode, GoalId, LeaseId, Outcome, Source, StopEpoch, Time};
 
 use crate::TICK_RATE_HZ;
 use crate::arguments::NodeArguments;
+use crate::backends::{self, Backends, MoveitParameters, Nav2Parameters};
 use crate::convert::{
     authority_from_msg, command_to_msg, duration_from_msg, duration_to_msg, manifest_to_msg,
     rejection_to_msg, skill_outcome_to_result_msg, skill_result_to_msg, source_to_msg,
@@ -49,6 +50,16 @@ pub struct SkillsParameters {
     /// How objects are picked and placed: `scripted` or `learned`.
     #[serde(default)]
     pub manipulation: Manipulation,
+    /// Who carries out `drive_to`: `own` (the policy) or `nav2`.
+    #[serde(default)]
+    pub navigation: Navigation,
+    /// With `navigation: nav2`.
+    pub nav2: Option<Nav2Parameters>,
+    /// Who carries out `home` and `reach`: `own` (primitives and a policy) or `moveit`.
+    #[serde(default)]
+    pub motion: Motion,
+    /// With `motion: moveit`.
+    pub moveit: Option<MoveitParameters>,
 }
 
 /// Serves `execute_skill`: one skill server, bound to gate and clients over the bus.
@@ -74,6 +85,7 @@ pub struct SkillsNode {
     results: Publisher<SkillResult>,
     /// Latched: said once, kept alive here.
     _skills: Publisher<SkillManifestArray>,
+    backends: Backends,
     heart: Heart,
     seq: u64,
 }
@@ -104,9 +116,21 @@ impl SkillsNode {
     pub(crate) fn on(node: &BusNode, arguments: &NodeArguments) -> Result<Self, NodeError> {
         let failed = |error: &dyn std::fmt::Display| NodeError::new(&arguments.name, error);
         let parameters: SkillsParameters = arguments.parameters_as().map_err(|e| failed(&e))?;
-        let observer = Observer::new(node, &parameters.robot, ObjectsFrom::World)?;
-        let folder = parameters.skill_folder.as_deref();
+        let SkillsParameters {
+            robot,
+            policies,
+            skill_folder,
+            manipulation,
+            navigation,
+            nav2,
+            motion,
+            moveit,
+        } = parameters;
+        backends::check(navigation, nav2.as_ref(), motion, moveit.as_ref())
+            .map_err(|e| failed(&format!("parameters: {e}")))?;
+        let observer = Observer::new(node, &robot, ObjectsFrom::World)?;
         let (robot, layout) = (&observer.robot, &observer.layout);
+        let folder = skill_folder.as_deref();
         let registry = crate::skill_registry(&arguments.name, robot, layout, folder)?;
         let skills = node.publisher(&names::SKILLS).map_err(|e| failed(&e))?;
         let manifests = registry.iter().map(manifest_to_msg).collect::<Vec<_>>();
@@ -115,8 +139,10 @@ impl SkillsNode {
             robot: observer.robot.clone(),
             layout: observer.layout.clone(),
             registry,
-            policies: parameters.policies,
-            manipulation: parameters.manipulation,
+            policies,
+            manipulation,
+            navigation,
+            motion,
             tick: Duration::from_secs(1) / TICK_RATE_HZ,
         })
         .map_err(|e| failed(&e))?;
@@ -141,6 +167,7 @@ impl SkillsNode {
             status: node.publisher(&names::SKILL_STATUS).map_err(|e| failed(&e))?,
             results: node.publisher(&names::SKILL_RESULTS).map_err(|e| failed(&e))?,
             _skills: skills,
+            backends: Backends::new(node, nav2, moveit).map_err(|e| failed(&e))?,
             heart: Heart::new(node, &arguments.name, crate::new_boot_id())
                 .map_err(|e| failed(&e))?,
             observer,
@@ -279,6 +306,9 @@ impl SkillsNode {
                 }
             }
         }
+        for call in output.delegate_calls {
+            self.backends.call(call, &self.observer.base_frame);
+        }
         for (id, feedback) in output.feedback {
             report(&self.goals, &self.status, id, &feedback, now)
                 .map_err(|e| NodeError::new(&self.name, e))?;
@@ -318,6 +348,9 @@ impl Node for SkillsNode {
         let is_new = self.observer.take();
         self.take_safety();
         self.take_leases();
+        for (request, event) in self.backends.take() {
+            self.server.delegate_event(request, &event, self.observer.now());
+        }
         self.take_goals()?;
         // Skills are computed once per state of the robot: that is their clock.
         if is_new && self.observer.is_ready() {
@@ -332,6 +365,10 @@ impl Node for SkillsNode {
 
     fn keep_alive(&mut self) -> Result<(), NodeError> {
         self.heart.keep_alive().map_err(|e| NodeError::new(&self.name, e))
+    }
+
+    fn shutdown(&mut self, _now: Time) {
+        self.backends.shutdown();
     }
 }
 

@@ -3,10 +3,11 @@ use sinew_model::{GroundSkill, ModelError, SkillManifest};
 
 use crate::body::Body;
 use crate::context::Skill;
+use crate::delegate::Backend;
 use crate::goal::Rejection;
 use crate::io::Inputs;
 use crate::learned;
-use crate::skills::{drive_to, home, look_at, pick, place, reach, wait};
+use crate::skills::{drive_to, home, look_at, move_to, navigate_to, pick, place, reach, wait};
 
 /// Manifests of the built-in skills, compiled in, so that every node knows the same.
 const MANIFESTS: [(&str, &str); 7] = [
@@ -61,6 +62,13 @@ pub(crate) const BUILTINS: [(&str, Make); 7] = [
     ("place", place::make),
     ("reach", reach::make),
     ("wait", wait::make),
+];
+
+/// What carries skills out through another system, by the name in a manifest's `kind`.
+pub(crate) const DELEGATED: [(&str, Backend, Make); 3] = [
+    ("drive_to", Backend::Nav2, navigate_to::make),
+    ("home", Backend::MoveIt, move_to::home),
+    ("reach", Backend::MoveIt, move_to::reach),
 ];
 
 /// The value of a string argument, which the schema requires.

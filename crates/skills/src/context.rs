@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use sinew_model::{WorldObject, WorldState};
-use sinew_types::{ActuatorCommand, ErrorCode, Evidence, RobotState, Time};
+use sinew_types::{ActuatorCommand, ErrorCode, Evidence, RobotState, Source, Time};
 
 use crate::body::Body;
+use crate::delegate::{Delegate, Task};
 use crate::io::{ControlSource, Failure};
 
 /// Whether a skill has more to do.
@@ -29,6 +30,10 @@ pub(crate) struct Context<'a> {
     pub(crate) command: &'a mut ActuatorCommand,
     pub(crate) speed_scale: f64,
     pub(crate) report: &'a mut Report,
+    /// For skills that another system carries out.
+    pub(crate) delegate: Option<&'a mut Delegate>,
+    /// The highest source that holds any of the skill's groups.
+    pub(crate) holder: Option<Source>,
 }
 
 impl<'a> Context<'a> {
@@ -38,6 +43,31 @@ impl<'a> Context<'a> {
             let message = format!("no object `{id}`; known: {}", self.world.known_ids());
             Failure::new(ErrorCode::UnknownObject, message)
         })
+    }
+
+    /// One tick of waiting for the other system, which is asked for `task` first.
+    pub(crate) fn delegate(
+        &mut self,
+        task: impl FnOnce(&mut Self) -> Result<Task, Failure>,
+    ) -> Result<Status, Failure> {
+        let commands = self.holder == Some(Source::External);
+        self.report.source = if commands { ControlSource::External } else { ControlSource::Hold };
+        let Some(delegate) = self.delegate.take() else {
+            return Err(Failure::new(
+                ErrorCode::BackendUnavailable,
+                "no other system is configured",
+            ));
+        };
+        let status = if delegate.is_idle() {
+            task(self).map(|task| {
+                delegate.send(task);
+                Status::Running
+            })
+        } else {
+            delegate.wait(self.now, commands)
+        };
+        self.delegate = Some(delegate);
+        status
     }
 }
 

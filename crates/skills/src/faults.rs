@@ -22,8 +22,8 @@ use crate::body::Body;
 use crate::limbs::Limbs;
 use crate::policies::Runner;
 use crate::{
-    GroupAuthority, Inputs, LeaseCall, Manipulation, SafetyView, SkillGoal, SkillServer,
-    SkillSetup, builtin_manifests,
+    GroupAuthority, Inputs, LeaseCall, Manipulation, Motion, Navigation, SafetyView, SkillGoal,
+    SkillServer, SkillSetup, builtin_manifests,
 };
 
 const TICK: Duration = Duration::from_millis(20);
@@ -116,10 +116,11 @@ impl Bench {
             container: None,
             support: Default::default(),
         });
-        let faulty = || Box::new(Faulty { good_ticks: 3, error });
-        let limbs = Limbs::new(&robot, &layout, faulty(), faulty()).unwrap();
+        let faulty = || -> Box<dyn Runner> { Box::new(Faulty { good_ticks: 3, error }) };
+        let limbs = Limbs::new(&robot, &layout, faulty(), Some(faulty())).unwrap();
         let body = Body::new(&robot, layout, Some(limbs), BTreeMap::new(), TICK).unwrap();
-        let server = SkillServer::with_body(registry(), body).unwrap();
+        let (navigation, motion) = (Navigation::Own, Motion::Own);
+        let server = SkillServer::with_body(registry(), body, navigation, motion).unwrap();
         Self {
             server,
             state,
@@ -293,8 +294,16 @@ fn a_server_without_its_policies_names_the_file() {
     let (robot, layout) = robot();
     let policies = "/nowhere".into();
     let manipulation = Manipulation::default();
-    let setup =
-        SkillSetup { robot, layout, registry: registry(), policies, manipulation, tick: TICK };
+    let setup = SkillSetup {
+        robot,
+        layout,
+        registry: registry(),
+        policies,
+        manipulation,
+        navigation: Navigation::Own,
+        motion: Motion::Own,
+        tick: TICK,
+    };
     let error = SkillServer::new(setup).err().unwrap().to_string();
     assert!(error.contains("/nowhere/reach/reach.policy.yaml"), "{error}");
 }

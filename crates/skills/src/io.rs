@@ -4,6 +4,7 @@ use sinew_model::{Predicate, WorldState};
 use sinew_types::{ActuatorCommand, ErrorCode, GoalId, LeaseId, Outcome, RobotState, Source};
 
 use crate::authority::SafetyView;
+use crate::delegate::DelegateCall;
 
 /// What the server sees in one tick.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +65,7 @@ pub enum ControlSource {
     Primitive,
     /// A person, who has taken the goal's groups.
     Teleop,
-    /// Another system, which has taken the goal's groups.
+    /// Another system, which has taken the goal's groups, or carries the goal out.
     External,
     /// The fallback controller: nobody else has the goal's groups.
     Fallback,
@@ -128,6 +129,8 @@ pub struct StepOutput<'a> {
     pub commands: Vec<&'a ActuatorCommand>,
     /// In the order in which they are to be made.
     pub lease_calls: Vec<LeaseCall>,
+    /// What other systems are to be asked, in this order.
+    pub delegate_calls: Vec<DelegateCall>,
     /// One per goal that goes on.
     pub feedback: Vec<(GoalId, Feedback)>,
     /// Goals that ended.

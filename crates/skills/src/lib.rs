@@ -10,6 +10,8 @@
 //!   back. It has succeeded only when the post-conditions of its manifest hold on measured state.
 //! - When a person or another system takes its groups, a goal of a pausable skill pauses; any other ends.
 //!   It goes on when an operator has resumed it within 5 s, from a fresh observation; docs/skills.md.
+//! - With [`Navigation::Nav2`] and [`Motion::Moveit`] another system carries skills out, under leases of its own. Then a
+//!   goal holds none: it asks, watches, cancels, and judges what is measured, never what the other system claims.
 //! - The tool is moved by the policy `reach` and the base by the policy `drive_to`; folding the arm,
 //!   turning the head and closing the gripper are motion primitives. With [`Manipulation::Learned`] arm and
 //!   gripper are moved together by the policies `pick` and `place` instead. Each outcome tells for how many
@@ -30,6 +32,7 @@ mod authority;
 mod body;
 mod builtin;
 mod context;
+mod delegate;
 mod error;
 mod floor;
 mod goal;
@@ -54,8 +57,9 @@ mod faults;
 
 pub use authority::{GroupAuthority, SafetyView};
 pub use builtin::builtin_manifests;
+pub use delegate::{Backend, DelegateCall, DelegateEnd, DelegateEvent, Task};
 pub use error::SkillError;
 pub use goal::{OnBusy, Rejection, SkillGoal};
 pub use io::{ControlSource, Feedback, Inputs, LeaseCall, StepOutput};
 pub use limbs::lacks;
-pub use server::{Manipulation, SkillServer, SkillSetup};
+pub use server::{Manipulation, Motion, Navigation, SkillServer, SkillSetup};

@@ -12,7 +12,7 @@ use sinew_types::{Layout, RobotState};
 use crate::error::SkillError;
 use crate::grasp_policy::GraspPolicies;
 use crate::policies::{PolicyRunner, Runner};
-use crate::server::Manipulation;
+use crate::server::{Manipulation, Navigation};
 
 /// A group of joints that follows positions.
 pub(crate) struct JointGroup {
@@ -63,7 +63,8 @@ pub(crate) struct Limbs {
     pub(crate) max_width_m: f64,
     pub(crate) max_force_n: f64,
     pub(crate) reach_policy: Box<dyn Runner>,
-    pub(crate) drive_policy: Box<dyn Runner>,
+    /// Where driving is not left to another system.
+    pub(crate) drive_policy: Option<Box<dyn Runner>>,
     /// Where picking and placing is left to policies.
     pub(crate) grasp_policies: Option<GraspPolicies>,
 }
@@ -125,12 +126,17 @@ impl Limbs {
         layout: &Layout,
         policies: &Path,
         manipulation: Manipulation,
+        navigation: Navigation,
     ) -> Result<Self, SkillError> {
         let embodiment = Embodiment::new(layout, Arc::clone(robot));
         let load = |name: &str| -> Result<Box<dyn Runner>, SkillError> {
             Ok(Box::new(PolicyRunner::load(policies, name, &embodiment)?))
         };
-        let mut limbs = Self::new(robot, layout, load("reach")?, load("drive_to")?)?;
+        let drive = match navigation {
+            Navigation::Own => Some(load("drive_to")?),
+            Navigation::Nav2 => None,
+        };
+        let mut limbs = Self::new(robot, layout, load("reach")?, drive)?;
         if manipulation == Manipulation::Learned {
             limbs.grasp_policies =
                 Some(GraspPolicies { pick: load("pick")?, place: load("place")? });
@@ -142,7 +148,7 @@ impl Limbs {
         robot: &RobotModel,
         layout: &Layout,
         reach_policy: Box<dyn Runner>,
-        drive_policy: Box<dyn Runner>,
+        drive_policy: Option<Box<dyn Runner>>,
     ) -> Result<Self, SkillError> {
         let Parts { arm, home, ready, head, gripper, max_width_m, max_force_n } =
             Parts::of(robot, layout)?;

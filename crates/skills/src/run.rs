@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use sinew_model::GroundSkill;
 use sinew_types::{
-    ActuatorCommand, ErrorCode, Evidence, LeaseId, Outcome, StopEpoch, Termination, Time,
+    ActuatorCommand, ErrorCode, Evidence, LeaseId, Outcome, Source, StopEpoch, Termination, Time,
 };
 
 use crate::body::Body;
 use crate::builtin::Maker;
 use crate::context::{Context, Report, Skill, Status};
+use crate::delegate::{Delegate, DelegateCall};
 use crate::goal::SkillGoal;
 use crate::io::{Failure, Feedback, Inputs, LeaseCall};
 use crate::pause::Pause;
@@ -22,7 +23,11 @@ const JUDGE_WITHIN: Duration = Duration::from_millis(1500);
 const REST_WITHIN: Duration = Duration::from_secs(3);
 /// The same, where somebody else may move the robot by now.
 const REVOKED_REST_WITHIN: Duration = Duration::from_secs(1);
-/// A lease is granted or refused within this.
+/// Another system that was told to end a goal says that it has within this; then the robot may rest without its word.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(2);
+/// Another system that was told to end a goal, and still commands the robot after this long, is stopped by force.
+const DELEGATE_REST_WITHIN: Duration = Duration::from_secs(5);
+/// A lease is granted or refused, and groups that another system is to move are free, within this.
 const GRANT_WITHIN: Duration = Duration::from_secs(2);
 /// A live lease that is missing for so many ticks is lost; news of it may overtake that of its grant.
 const LOST_TICKS: u32 = 3;
@@ -37,6 +42,8 @@ pub(crate) struct Run {
     /// Time in a pause counts.
     pub(crate) time_limit: Duration,
     pub(crate) skill: Box<dyn Skill>,
+    /// Of a skill that another system carries out: it holds no lease.
+    pub(crate) delegate: Option<Delegate>,
     /// Makes the skill anew after a pause; none if it cannot be paused.
     pub(crate) remake: Option<Maker>,
     pub(crate) accepted: Time,
@@ -63,6 +70,8 @@ pub(crate) struct Run {
 pub(crate) enum Phase {
     /// For goals that it pre-empted.
     Waiting,
+    /// For others to let go of groups that another system is to move.
+    Freeing { since: Time },
     /// For its lease; after a pause, for the one that it goes on with.
     Acquiring { request: u64, since: Time, after: Option<Pause> },
     /// It has its lease back: the world is judged anew, and the skill begins anew.
@@ -80,7 +89,8 @@ pub(crate) enum Phase {
 /// What the runs of one tick ask of their server.
 pub(crate) struct Calls {
     pub(crate) leases: Vec<LeaseCall>,
-    /// Number of the last request for a lease.
+    pub(crate) delegates: Vec<DelegateCall>,
+    /// Number of the last request for a lease or to another system.
     pub(crate) next_request: u64,
 }
 
@@ -96,6 +106,7 @@ impl Run {
         ground: GroundSkill,
         time_limit: Duration,
         skill: Box<dyn Skill>,
+        delegate: Option<Delegate>,
         remake: Option<Maker>,
         command: ActuatorCommand,
         stop_epoch: StopEpoch,
@@ -108,6 +119,7 @@ impl Run {
             ground,
             time_limit,
             skill,
+            delegate,
             remake,
             accepted: now,
             stop_epoch,
@@ -138,6 +150,7 @@ impl Run {
     pub(crate) fn feedback(&self, queue_depth: u32) -> Feedback {
         let phase = match &self.phase {
             Phase::Waiting => "waiting for the robot to come to rest",
+            Phase::Freeing { .. } => "waiting for its groups to be free",
             Phase::Acquiring { .. } => "asking for authority",
             Phase::Paused(_) => "paused",
             Phase::Active | Phase::Resuming => self.report.phase,
@@ -158,6 +171,21 @@ impl Run {
 
     /// One tick; the outcome when the goal has ended. `blocked`: a goal that it pre-empted has not.
     pub(crate) fn step(
+        &mut self,
+        now: Time,
+        inputs: &Inputs<'_>,
+        body: &mut Body,
+        blocked: bool,
+        calls: &mut Calls,
+    ) -> Option<Outcome> {
+        let end = self.advance(now, inputs, body, blocked, calls);
+        if let Some(delegate) = &mut self.delegate {
+            calls.delegates.extend(delegate.take_calls(&mut calls.next_request));
+        }
+        end
+    }
+
+    fn advance(
         &mut self,
         now: Time,
         inputs: &Inputs<'_>,
@@ -196,6 +224,7 @@ impl Run {
                 }
                 self.start(now, inputs, body, calls)
             }
+            Phase::Freeing { since } => self.wait_until_free(since, now, inputs, body, calls),
             Phase::Acquiring { since, .. } if now.since(since) > GRANT_WITHIN => {
                 let failure = Failure::new(
                     ErrorCode::PeerLost,
@@ -214,7 +243,8 @@ impl Run {
         }
     }
 
-    /// Asks for the lease; a skill without groups starts at once.
+    /// Asks for the lease; a skill without groups starts at once, and one that another system carries out when its
+    /// groups are free for that system to take.
     fn start(
         &mut self,
         now: Time,
@@ -225,6 +255,10 @@ impl Run {
         if self.groups.is_empty() {
             self.phase = Phase::Active;
             return self.run(now, inputs, body, calls);
+        }
+        if self.delegate.is_some() {
+            self.phase = Phase::Freeing { since: now };
+            return self.wait_until_free(now, now, inputs, body, calls);
         }
         self.acquire(now, None, calls);
         None
@@ -317,6 +351,8 @@ impl Run {
             command: &mut self.command,
             speed_scale: self.goal.speed_scale,
             report: &mut self.report,
+            delegate: self.delegate.as_mut(),
+            holder: inputs.safety.holder(&self.groups),
         };
         let status = match self.skill.step(&mut cx) {
             Ok(status) => status,
@@ -394,7 +430,8 @@ impl Run {
             error => Outcome::aborted(error, failure.message, Duration::ZERO),
         };
         outcome.evidence = self.report.evidence();
-        if let Phase::Paused(_) = self.phase {
+        let is_idle = self.delegate.as_ref().is_some_and(Delegate::is_idle);
+        if is_idle || matches!(self.phase, Phase::Paused(_)) {
             // It holds nothing, and what moves the robot is not its doing.
             let rests = body.is_at_rest(inputs.state, &self.groups);
             return Some(self.ended(outcome, rests, now));
@@ -406,6 +443,9 @@ impl Run {
     fn release(&mut self, end: Outcome, now: Time, calls: &mut Calls) -> Option<Outcome> {
         self.commands = false;
         self.rest_ticks = 0;
+        if let Some(delegate) = &mut self.delegate {
+            delegate.cancel(now);
+        }
         let lost = matches!(end.error, ErrorCode::LeaseRevoked | ErrorCode::SafetyStop);
         if let Some(lease) = self.lease.filter(|_| !lost) {
             calls.leases.push(LeaseCall::Release(lease));
@@ -417,17 +457,35 @@ impl Run {
     /// Waits until the robot is at rest and the lease is gone; then the goal has ended.
     fn rest(&mut self, now: Time, inputs: &Inputs<'_>, body: &Body) -> Option<Outcome> {
         let rests = self.count_rest(inputs, body);
-        let held = self.lease.is_some_and(|lease| inputs.safety.live_leases.contains(&lease));
         let Phase::Stopping { since, end } = &self.phase else { return None };
-        let patience = match end.error {
-            ErrorCode::LeaseRevoked => REVOKED_REST_WITHIN,
-            _ => REST_WITHIN,
+        let (since, mut end) = (*since, end.clone());
+        let waited = now.since(since);
+        let (held, patience) = match &self.delegate {
+            Some(delegate) => {
+                let commands = inputs.safety.holder(&self.groups) == Some(Source::External);
+                let unsaid = !delegate.is_confirmed() && waited <= CONFIRM_WITHIN;
+                (commands || unsaid, DELEGATE_REST_WITHIN)
+            }
+            None => {
+                let held =
+                    self.lease.is_some_and(|lease| inputs.safety.live_leases.contains(&lease));
+                let patience = match end.error {
+                    ErrorCode::LeaseRevoked => REVOKED_REST_WITHIN,
+                    _ => REST_WITHIN,
+                };
+                (held, patience)
+            }
         };
-        let gave_up = now.since(*since) > patience;
+        if let Some(delegate) = &mut self.delegate {
+            delegate.cancel(now);
+        }
+        let gave_up = waited > patience;
+        if gave_up && !rests && self.stop_delegate(inputs, now, &mut end) {
+            return None;
+        }
         if !(gave_up || (rests && !held)) {
             return None;
         }
-        let mut end = end.clone();
         if !rests && end.termination != Termination::Succeeded {
             end.message.push_str("; the robot is not at rest");
         }
@@ -436,6 +494,13 @@ impl Run {
 
     fn ended(&self, mut end: Outcome, rests: bool, now: Time) -> Outcome {
         end.evidence.push(Evidence::new("at_rest", rests));
+        if let Some(delegate) = &self.delegate {
+            end.evidence.extend(delegate.evidence());
+            if !delegate.is_confirmed() {
+                let said = format!("; {} has not said that its goal ended", delegate.backend());
+                end.message.push_str(&said);
+            }
+        }
         end.elapsed = now.since(self.accepted);
         end.interventions = self.interventions;
         end

@@ -12,7 +12,8 @@ use sinew_robot::RobotModel;
 use sinew_types::{ActuatorCommand, ErrorCode, GoalId, Layout, LeaseId, StopEpoch, Time};
 
 use crate::body::Body;
-use crate::builtin::{BUILTINS, Maker};
+use crate::builtin::{BUILTINS, DELEGATED, Maker};
+use crate::delegate::{Backend, Delegate, DelegateEvent};
 use crate::error::SkillError;
 use crate::goal::{OnBusy, Rejection, SkillGoal};
 use crate::io::{Inputs, LeaseCall, StepOutput};
@@ -31,6 +32,28 @@ pub enum Manipulation {
     Learned,
 }
 
+/// Who drives the base for the skill `drive_to`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Navigation {
+    /// The policy `drive_to`.
+    #[default]
+    Own,
+    /// Nav2, by its action `NavigateToPose`.
+    Nav2,
+}
+
+/// Who moves the arm for the skills `home` and `reach`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Motion {
+    /// Motion primitives and the policy `reach`.
+    #[default]
+    Own,
+    /// MoveIt, by its action `MoveGroup`.
+    Moveit,
+}
+
 /// What a skill server is made of.
 pub struct SkillSetup {
     /// The robot; for the built-in skills that move something, one that [`crate::lacks`] nothing.
@@ -39,11 +62,15 @@ pub struct SkillSetup {
     pub layout: Layout,
     /// The skills that are served.
     pub registry: Arc<SkillRegistry>,
-    /// For the built-in skills that move something: the folder that has the policies `reach` and `drive_to`, each in a folder of its name; with
-    /// [`Manipulation::Learned`] `pick` and `place` too.
+    /// For the built-in skills that move something: the folder that has the policies, each in a folder of its name: `reach`; with
+    /// [`Navigation::Own`] `drive_to` too; with [`Manipulation::Learned`] `pick` and `place` too.
     pub policies: PathBuf,
     /// How objects are picked and placed.
     pub manipulation: Manipulation,
+    /// Who drives.
+    pub navigation: Navigation,
+    /// Who moves the arm.
+    pub motion: Motion,
     /// Between two calls of [`SkillServer::step`].
     pub tick: Duration,
 }
@@ -55,6 +82,8 @@ pub struct SkillSetup {
 pub struct SkillServer {
     registry: Arc<SkillRegistry>,
     body: Body,
+    navigation: Navigation,
+    motion: Motion,
     /// In the order in which they were accepted.
     runs: Vec<Run>,
     requests: u64,
@@ -73,9 +102,18 @@ impl SkillServer {
     /// A skill's group or kind that does not exist; a built-in skill on a robot that lacks what it moves; a policy that
     /// cannot be loaded, or that does not fit its skill, by name.
     pub fn new(setup: SkillSetup) -> Result<Self, SkillError> {
-        let SkillSetup { robot, layout, registry, policies, manipulation, tick } = setup;
+        let SkillSetup {
+            robot,
+            layout,
+            registry,
+            policies,
+            manipulation,
+            navigation,
+            motion,
+            tick,
+        } = setup;
         let limbs = match registry.iter().any(needs_limbs) {
-            true => Some(Limbs::load(&robot, &layout, &policies, manipulation)?),
+            true => Some(Limbs::load(&robot, &layout, &policies, manipulation, navigation)?),
             false => None,
         };
         let embodiment = Embodiment::new(&layout, Arc::clone(&robot));
@@ -88,23 +126,39 @@ impl SkillServer {
             }
         }
         let body = Body::new(&robot, layout, limbs, learned, tick)?;
-        Self::with_body(registry, body)
+        Self::with_body(registry, body, navigation, motion)
     }
 
-    pub(crate) fn with_body(registry: Arc<SkillRegistry>, body: Body) -> Result<Self, SkillError> {
-        for manifest in registry.iter() {
-            maker(manifest)?;
-            groups_of(manifest, &body.layout)?;
-        }
+    pub(crate) fn with_body(
+        registry: Arc<SkillRegistry>,
+        body: Body,
+        navigation: Navigation,
+        motion: Motion,
+    ) -> Result<Self, SkillError> {
         let (runs, unwanted) = (Vec::new(), Vec::new());
-        Ok(Self { registry, body, runs, requests: 0, unwanted, last_step: None })
+        let server = Self {
+            registry,
+            body,
+            navigation,
+            motion,
+            runs,
+            requests: 0,
+            unwanted,
+            last_step: None,
+        };
+        for manifest in server.registry.iter() {
+            server.maker(manifest)?;
+            groups_of(manifest, &server.body.layout)?;
+        }
+        Ok(server)
     }
 
     /// Takes a goal, or says why not.
     ///
     /// # Errors
     /// [`Rejection`] with an [`ErrorCode`]: unknown skill or version, arguments, unknown object, stale
-    /// goal, robot not ready or not measured, busy, a pre-condition that does not hold, out of reach.
+    /// goal, robot not ready or not measured, busy, a pre-condition that does not hold, out of reach; with
+    /// [`Navigation::Nav2`] also a `speed_scale` other than 1 for `drive_to`, which has no way to Nav2.
     /// Nothing has moved then.
     pub fn goal(
         &mut self,
@@ -134,7 +188,14 @@ impl SkillServer {
             let message = inputs.unmet(&ground.preconditions, "needs");
             return Err(Rejection::new(ErrorCode::PreconditionFailed, message));
         }
-        let maker = maker(manifest).map_err(internal)?;
+        let (maker, backend) = self.maker(manifest).map_err(internal)?;
+        if backend == Some(Backend::Nav2) && goal.speed_scale != 1.0 {
+            let message = format!(
+                "speed_scale {}: Nav2 drives at its own speed; allowed: 1",
+                goal.speed_scale
+            );
+            return Err(Rejection::new(ErrorCode::InvalidArguments, message));
+        }
         let skill = maker.make(&ground, &mut self.body, inputs)?;
         if !goal.dry_run {
             for run in self.runs.iter_mut().filter(|run| run.uses(&groups)) {
@@ -145,6 +206,7 @@ impl SkillServer {
             Duration::ZERO => manifest.time_limit(),
             asked => asked.min(manifest.time_limit()),
         };
+        let delegate = backend.map(|backend| Delegate::new(backend, goal.id));
         self.runs.push(Run::new(
             goal,
             groups,
@@ -152,6 +214,7 @@ impl SkillServer {
             ground,
             limit,
             skill,
+            delegate,
             manifest.pausable.then_some(maker),
             ActuatorCommand::unused(&self.body.layout),
             inputs.safety.stop_epoch,
@@ -245,6 +308,12 @@ impl SkillServer {
         }
     }
 
+    /// Another system said something of a goal that it was sent; what is not awaited any more is dropped.
+    pub fn delegate_event(&mut self, request: u64, event: &DelegateEvent, now: Time) {
+        let mut delegates = self.runs.iter_mut().filter_map(|run| run.delegate.as_mut());
+        delegates.any(|delegate| delegate.take(request, event, now));
+    }
+
     fn asked(&mut self, request: u64) -> Option<&mut Run> {
         self.runs.iter_mut().find(
             |run| matches!(run.phase, Phase::Acquiring { request: asked, .. } if asked == request),
@@ -255,7 +324,8 @@ impl SkillServer {
     pub fn step(&mut self, now: Time, inputs: &Inputs<'_>) -> StepOutput<'_> {
         let missed = self.missed(now);
         let mut output = StepOutput::default();
-        let mut calls = Calls { leases: Vec::new(), next_request: self.requests };
+        let mut calls =
+            Calls { leases: Vec::new(), delegates: Vec::new(), next_request: self.requests };
         calls.leases.extend(self.unwanted.drain(..).map(LeaseCall::Release));
         let mut index = 0;
         while index < self.runs.len() {
@@ -273,6 +343,7 @@ impl SkillServer {
         }
         self.requests = calls.next_request;
         output.lease_calls = calls.leases;
+        output.delegate_calls = calls.delegates;
         for (index, run) in self.runs.iter().enumerate() {
             let waiting = self.runs[index + 1..].iter().filter(|other| other.uses(&run.groups));
             let queue_depth = u32::try_from(waiting.count()).unwrap_or(u32::MAX);
@@ -282,6 +353,30 @@ impl SkillServer {
             }
         }
         output
+    }
+
+    /// What carries a skill out, and the other system that does so.
+    fn maker(&self, manifest: &SkillManifest) -> Result<(Maker, Option<Backend>), SkillError> {
+        let name = match &manifest.kind {
+            SkillKind::Builtin(name) => name,
+            SkillKind::Policy(_) => return Ok((Maker::Learned(manifest.id.clone()), None)),
+        };
+        let delegated = DELEGATED.iter().find(|(known, backend, _)| {
+            let is_chosen = match backend {
+                Backend::Nav2 => self.navigation == Navigation::Nav2,
+                Backend::MoveIt => self.motion == Motion::Moveit,
+            };
+            known == name && is_chosen
+        });
+        if let Some((_, backend, make)) = delegated {
+            return Ok((Maker::Builtin(*make), Some(*backend)));
+        }
+        let own = BUILTINS.iter().find(|(known, _)| known == name);
+        own.map(|(_, make)| (Maker::Builtin(*make), None)).ok_or_else(|| SkillError::UnknownKind {
+            skill: manifest.id.clone(),
+            actual: format!("builtin: {name}"),
+            allowed: BUILTINS.map(|(name, _)| format!("builtin: {name}")).join(", "),
+        })
     }
 
     /// Ticks without a step since the last one.
@@ -299,19 +394,6 @@ impl SkillServer {
 /// Whether a skill is a built-in one that moves something.
 fn needs_limbs(manifest: &SkillManifest) -> bool {
     matches!(manifest.kind, SkillKind::Builtin(_)) && !manifest.groups.is_empty()
-}
-
-fn maker(manifest: &SkillManifest) -> Result<Maker, SkillError> {
-    let name = match &manifest.kind {
-        SkillKind::Builtin(name) => name,
-        SkillKind::Policy(_) => return Ok(Maker::Learned(manifest.id.clone())),
-    };
-    let found = BUILTINS.iter().find(|(known, _)| known == name);
-    found.map(|(_, make)| Maker::Builtin(*make)).ok_or_else(|| SkillError::UnknownKind {
-        skill: manifest.id.clone(),
-        actual: format!("builtin: {name}"),
-        allowed: BUILTINS.map(|(name, _)| format!("builtin: {name}")).join(", "),
-    })
 }
 
 fn groups_of(manifest: &SkillManifest, layout: &Layout) -> Result<Vec<usize>, SkillError> {

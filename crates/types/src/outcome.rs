@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// Why something ended other than well; the number goes over the wire as `error_code`.
 ///
-/// 1xx validation, 2xx safety or override, 3xx policy, 4xx hardware, 5xx time-out, 6xx post-condition.
+/// 1xx validation, 2xx safety or override, 3xx policy, 4xx hardware, 5xx time-out, 6xx post-condition, 7xx another
+/// system that carries a skill out, such as Nav2 or MoveIt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u16)]
@@ -57,6 +58,16 @@ pub enum ErrorCode {
     TimeLimit = 500,
     /// It ran to its end, but the measured state is not what it promises.
     PostconditionFailed = 600,
+    /// The system that is to carry it out is not there. Nothing was moved.
+    BackendUnavailable = 700,
+    /// The system that is to carry it out turned the goal down. Nothing was moved.
+    BackendRefused = 701,
+    /// The system that carries it out found no way to the goal.
+    BackendNoWay = 702,
+    /// The system that carries it out gave up.
+    BackendFailed = 703,
+    /// Somebody else ended the goal at the system that carries it out.
+    BackendInterrupted = 704,
 }
 
 impl ErrorCode {
@@ -92,6 +103,11 @@ impl ErrorCode {
             E::PeerLost,
             E::TimeLimit,
             E::PostconditionFailed,
+            E::BackendUnavailable,
+            E::BackendRefused,
+            E::BackendNoWay,
+            E::BackendFailed,
+            E::BackendInterrupted,
         ]
         .into_iter()
         .find(|known| known.as_u16() == code)

@@ -145,11 +145,11 @@ class System:
             words += ["-p", f"{name}:={value}"]
         self.processes[kind] = subprocess.Popen(words)
 
-    def start_table(self):
-        """The mobile manipulator at its simulated table."""
+    def start_table(self, **skills):
+        """The mobile manipulator at its simulated table; with these parameters of the skills node besides."""
         robot = ROOT / "urdf/mobi.robot.yaml"
         self.start("hardware", world=ROOT / "worlds/tabletop.yaml", seed=1, pace="real_time")
-        self.start("skills", robot=robot, policies=ROOT / "policies", manipulation="scripted")
+        self.start("skills", robot=robot, policies=ROOT / "policies", manipulation="scripted", **skills)
         self.start("connector", robot=robot)
         self.start("planner", robot=robot, planner="symbolic")
         self.start("teleop", robot=robot, mapping=ROOT / "teleop/xbox.teleop.yaml")

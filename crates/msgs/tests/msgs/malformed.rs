@@ -7,8 +7,10 @@ use sinew_msgs::{cdr, sinew_msgs as sinew, std_msgs};
 use crate::bound::decodes_within_bound;
 use crate::types::{Message, all_messages};
 
-/// Payloads per type.
-const PAYLOADS: u64 = 10_000;
+/// Payloads per type; fewer of MoveIt's, which are large.
+fn payloads(name: &str) -> u64 {
+    if name.starts_with("moveit_msgs/") { 500 } else { 10_000 }
+}
 
 /// An instance, spoilt in one of the ways in which a wire or an enemy spoils it.
 fn spoilt(message: &Message, seed: u64) -> Vec<u8> {
@@ -46,12 +48,12 @@ fn spoilt(message: &Message, seed: u64) -> Vec<u8> {
 fn bytes_that_are_no_message_cost_an_error_and_memory_in_proportion() {
     for message in all_messages() {
         let mut refused = 0;
-        for seed in 0..PAYLOADS {
+        for seed in 0..payloads(message.name) {
             let bytes = spoilt(&message, seed);
             refused += u64::from(!decodes_within_bound(&message, &bytes));
         }
         // Random bytes are a good message of a type of a few numbers; a wrong header is one of none.
-        assert!(refused > PAYLOADS / 6, "{}: {refused} refused", message.name);
+        assert!(refused > payloads(message.name) / 6, "{}: {refused} refused", message.name);
     }
 }
 

@@ -7,10 +7,11 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, SeqAccess, Visitor};
 type Error = de::value::Error;
 
 pub(crate) fn random<M: DeserializeOwned>(rng: &mut ChaCha8Rng) -> M {
-    M::deserialize(Chance(rng)).unwrap()
+    M::deserialize(Chance(rng, 0)).unwrap()
 }
 
-struct Chance<'a>(&'a mut ChaCha8Rng);
+/// And the number of sequences that it is in.
+struct Chance<'a>(&'a mut ChaCha8Rng, u32);
 
 /// Mostly numbers that JSON keeps exactly; now and then one that is none.
 fn float(rng: &mut ChaCha8Rng) -> f64 {
@@ -70,8 +71,9 @@ impl<'de> de::Deserializer<'de> for Chance<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let left = self.0.random_range(0..5);
-        visitor.visit_seq(Items { rng: self.0, left })
+        // Deeper down they are short, or some messages of MoveIt would have no end.
+        let left = self.0.random_range(0..if self.1 < 2 { 5 } else { 2 });
+        visitor.visit_seq(Items { rng: self.0, left, depth: self.1 + 1 })
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -79,7 +81,7 @@ impl<'de> de::Deserializer<'de> for Chance<'_> {
         left: usize,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        visitor.visit_seq(Items { rng: self.0, left })
+        visitor.visit_seq(Items { rng: self.0, left, depth: self.1 })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -88,7 +90,7 @@ impl<'de> de::Deserializer<'de> for Chance<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        visitor.visit_seq(Items { rng: self.0, left: fields.len() })
+        visitor.visit_seq(Items { rng: self.0, left: fields.len(), depth: self.1 })
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -111,6 +113,7 @@ impl<'de> de::Deserializer<'de> for Chance<'_> {
 struct Items<'a> {
     rng: &'a mut ChaCha8Rng,
     left: usize,
+    depth: u32,
 }
 
 impl<'de> SeqAccess<'de> for Items<'_> {
@@ -124,6 +127,6 @@ impl<'de> SeqAccess<'de> for Items<'_> {
             return Ok(None);
         }
         self.left -= 1;
-        seed.deserialize(Chance(self.rng)).map(Some)
+        seed.deserialize(Chance(self.rng, self.depth)).map(Some)
     }
 }

@@ -8,8 +8,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sinew_msgs::{
     action_msgs, builtin_interfaces, cdr, control_msgs, controller_manager_msgs, diagnostic_msgs,
-    geometry_msgs, lifecycle_msgs, nav_msgs, rcl_interfaces, rosgraph_msgs, sensor_msgs,
-    sinew_msgs as sinew, std_msgs, std_srvs, tf2_msgs, trajectory_msgs, unique_identifier_msgs,
+    geometry_msgs, lifecycle_msgs, moveit_msgs, nav_msgs, nav2_msgs, object_recognition_msgs,
+    octomap_msgs, rcl_interfaces, rosgraph_msgs, sensor_msgs, sinew_msgs as sinew, std_msgs,
+    std_srvs, tf2_msgs, trajectory_msgs, unique_identifier_msgs,
 };
 
 use crate::random;
@@ -149,6 +150,41 @@ pub(crate) fn all_messages() -> Vec<Message> {
         "rcl_interfaces/srv/SetParameters_Response" rcl_interfaces::SetParametersResponse,
         "rcl_interfaces/srv/SetParametersAtomically_Request" rcl_interfaces::SetParametersAtomicallyRequest,
         "rcl_interfaces/srv/SetParametersAtomically_Response" rcl_interfaces::SetParametersAtomicallyResponse,
+        "moveit_msgs/msg/AllowedCollisionEntry" moveit_msgs::AllowedCollisionEntry,
+        "moveit_msgs/msg/AllowedCollisionMatrix" moveit_msgs::AllowedCollisionMatrix,
+        "moveit_msgs/msg/AttachedCollisionObject" moveit_msgs::AttachedCollisionObject,
+        "moveit_msgs/msg/BoundingVolume" moveit_msgs::BoundingVolume,
+        "moveit_msgs/msg/CartesianPoint" moveit_msgs::CartesianPoint,
+        "moveit_msgs/msg/CartesianTrajectory" moveit_msgs::CartesianTrajectory,
+        "moveit_msgs/msg/CartesianTrajectoryPoint" moveit_msgs::CartesianTrajectoryPoint,
+        "moveit_msgs/msg/CollisionObject" moveit_msgs::CollisionObject,
+        "moveit_msgs/msg/Constraints" moveit_msgs::Constraints,
+        "moveit_msgs/msg/GenericTrajectory" moveit_msgs::GenericTrajectory,
+        "moveit_msgs/msg/JointConstraint" moveit_msgs::JointConstraint,
+        "moveit_msgs/msg/LinkPadding" moveit_msgs::LinkPadding,
+        "moveit_msgs/msg/LinkScale" moveit_msgs::LinkScale,
+        "moveit_msgs/msg/MotionPlanRequest" moveit_msgs::MotionPlanRequest,
+        "moveit_msgs/msg/MoveItErrorCodes" moveit_msgs::MoveItErrorCodes,
+        "moveit_msgs/msg/ObjectColor" moveit_msgs::ObjectColor,
+        "moveit_msgs/msg/OrientationConstraint" moveit_msgs::OrientationConstraint,
+        "moveit_msgs/msg/PlanningOptions" moveit_msgs::PlanningOptions,
+        "moveit_msgs/msg/PlanningScene" moveit_msgs::PlanningScene,
+        "moveit_msgs/msg/PlanningSceneWorld" moveit_msgs::PlanningSceneWorld,
+        "moveit_msgs/msg/PositionConstraint" moveit_msgs::PositionConstraint,
+        "moveit_msgs/msg/RobotState" moveit_msgs::RobotState,
+        "moveit_msgs/msg/RobotTrajectory" moveit_msgs::RobotTrajectory,
+        "moveit_msgs/msg/TrajectoryConstraints" moveit_msgs::TrajectoryConstraints,
+        "moveit_msgs/msg/VisibilityConstraint" moveit_msgs::VisibilityConstraint,
+        "moveit_msgs/msg/WorkspaceParameters" moveit_msgs::WorkspaceParameters,
+        "moveit_msgs/action/MoveGroup_Goal" moveit_msgs::MoveGroupGoal,
+        "moveit_msgs/action/MoveGroup_Result" moveit_msgs::MoveGroupResult,
+        "moveit_msgs/action/MoveGroup_Feedback" moveit_msgs::MoveGroupFeedback,
+        "nav2_msgs/action/NavigateToPose_Goal" nav2_msgs::NavigateToPoseGoal,
+        "nav2_msgs/action/NavigateToPose_Result" nav2_msgs::NavigateToPoseResult,
+        "nav2_msgs/action/NavigateToPose_Feedback" nav2_msgs::NavigateToPoseFeedback,
+        "object_recognition_msgs/msg/ObjectType" object_recognition_msgs::ObjectType,
+        "octomap_msgs/msg/Octomap" octomap_msgs::Octomap,
+        "octomap_msgs/msg/OctomapWithPose" octomap_msgs::OctomapWithPose,
         "std_msgs/msg/Bool" std_msgs::Bool,
         "std_msgs/msg/Float64MultiArray" std_msgs::Float64MultiArray,
         "std_msgs/msg/String" std_msgs::String,
@@ -221,6 +257,16 @@ pub(crate) fn all_services() -> Vec<(&'static str, String)> {
         "control_msgs/action/ParallelGripperCommand_SendGoal",
         "control_msgs/action/ParallelGripperCommand_GetResult",
         "control_msgs/action/ParallelGripperCommand_FeedbackMessage",
+    ]));
+    all.extend(action::<moveit_msgs::action::MoveGroup>([
+        "moveit_msgs/action/MoveGroup_SendGoal",
+        "moveit_msgs/action/MoveGroup_GetResult",
+        "moveit_msgs/action/MoveGroup_FeedbackMessage",
+    ]));
+    all.extend(action::<nav2_msgs::action::NavigateToPose>([
+        "nav2_msgs/action/NavigateToPose_SendGoal",
+        "nav2_msgs/action/NavigateToPose_GetResult",
+        "nav2_msgs/action/NavigateToPose_FeedbackMessage",
     ]));
     all
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod backends;
 mod external_rig;
 mod follow_trajectory;
 mod g1;

@@ -2,9 +2,10 @@
 
 use sinew_types::{ErrorCode, LeaseId, Outcome, Source, Time};
 
-use super::{Calls, LOST_TICKS, Phase, Run};
+use super::{Calls, GRANT_WITHIN, LOST_TICKS, Phase, Run};
 use crate::authority::SafetyView;
 use crate::body::Body;
+use crate::delegate::Delegate;
 use crate::io::{ControlSource, Failure, Inputs};
 use crate::pause::{PAUSE_LIMIT, Pause, Verdict};
 
@@ -35,6 +36,13 @@ impl Run {
     pub(super) fn taken_by(&self, safety: &SafetyView<'_>, lost: bool) -> Option<Source> {
         if self.is_stopped(safety) {
             return None;
+        }
+        if self.delegate.is_some() {
+            let moves =
+                matches!(self.phase, Phase::Active | Phase::Resuming | Phase::Judging { .. });
+            let by_teleop = safety.holder(&self.groups) == Some(Source::Teleop);
+            return (moves && (by_teleop || safety.needs_resume(&self.groups)))
+                .then_some(Source::Teleop);
         }
         let taken = safety.taken_from(&self.groups, self.lease?);
         // Taken and let go of between two news.
@@ -77,6 +85,9 @@ impl Run {
             return Err(self.revoked(&format!("{name} took over, and the skill is not pausable")));
         }
         self.lease = None;
+        if let Some(delegate) = &mut self.delegate {
+            delegate.cancel(now);
+        }
         self.rest_ticks = 0;
         self.phase = Phase::Paused(Pause::new(now, by, &inputs.safety));
         Ok(())
@@ -92,12 +103,22 @@ impl Run {
     ) -> Option<Outcome> {
         let safety = &inputs.safety;
         self.report.paused(ControlSource::while_paused(safety, &self.groups), body.tick);
+        if let Some(delegate) = &mut self.delegate {
+            delegate.cancel(now);
+        }
         let rests = self.count_rest(inputs, body);
         let verdict = pause.judge(now, safety, &self.groups, rests);
         self.phase = Phase::Paused(pause);
         let name = source_name(pause.by());
         match verdict {
             Verdict::Wait => None,
+            Verdict::GoOn if self.delegate.is_some() => {
+                // It begins anew once the other system is known to have done with what it was told before.
+                if self.delegate.as_ref().is_some_and(Delegate::is_over) {
+                    self.phase = Phase::Resuming;
+                }
+                None
+            }
             Verdict::GoOn => {
                 self.acquire(now, Some(pause), calls);
                 None
@@ -132,6 +153,9 @@ impl Run {
             return self.stop(failure, now, inputs, body, calls);
         }
         // Nothing of what it had planned, seen or queued is left.
+        if let Some(delegate) = &mut self.delegate {
+            delegate.reset();
+        }
         let made = self.remake.as_ref().map(|maker| maker.make(&self.ground, body, inputs));
         match made {
             Some(Ok(skill)) => self.skill = skill,
@@ -144,6 +168,62 @@ impl Run {
         }
         self.phase = Phase::Active;
         self.run(now, inputs, body, calls)
+    }
+}
+
+impl Run {
+    /// Waits until nobody holds groups that another system is to take: not even an EXTERNAL source, whose goal the
+    /// other system would give up for this one.
+    pub(super) fn wait_until_free(
+        &mut self,
+        since: Time,
+        now: Time,
+        inputs: &Inputs<'_>,
+        body: &mut Body,
+        calls: &mut Calls,
+    ) -> Option<Outcome> {
+        let safety = &inputs.safety;
+        let groups = self.group_names.join(", ");
+        let failure = match safety.holder(&self.groups) {
+            Some(source) => {
+                let message = format!("{groups} in use by {}", source_name(source));
+                Failure::new(ErrorCode::Busy, message)
+            }
+            None if safety.needs_resume(&self.groups) => {
+                let message = format!("a person had {groups}, and no operator has resumed since");
+                Failure::new(ErrorCode::LeaseRevoked, message)
+            }
+            None => {
+                self.phase = Phase::Active;
+                return self.run(now, inputs, body, calls);
+            }
+        };
+        if now.since(since) > GRANT_WITHIN {
+            return self.stop(failure, now, inputs, body, calls);
+        }
+        None
+    }
+
+    /// The robot still moves although the other system was told to end: if it is that system that moves it, by all
+    /// that is known, the robot is stopped. Whether it was, just now.
+    pub(super) fn stop_delegate(
+        &mut self,
+        inputs: &Inputs<'_>,
+        now: Time,
+        end: &mut Outcome,
+    ) -> bool {
+        let commands = inputs.safety.holder(&self.groups) == Some(Source::External);
+        let Some(delegate) = self.delegate.as_mut().filter(|d| commands && !d.is_confirmed())
+        else {
+            return false;
+        };
+        let backend = delegate.backend();
+        delegate.stop(format!("{backend} was told to end its goal, and moves the robot on"));
+        end.message.push_str(&format!(
+            "; {backend} moved the robot on after it was told to end, so the emergency stop was triggered"
+        ));
+        self.phase = Phase::Stopping { since: now, end: end.clone() };
+        true
     }
 }
 

@@ -4,7 +4,7 @@ use nalgebra::{Isometry2, Isometry3, Point2, Point3, Rotation2, Vector2};
 use serde_json::Value;
 use sinew_model::{WorkPose, WorldObject, WorldState};
 use sinew_policy::{GoalInBase, goal_in_base};
-use sinew_types::{BaseTwist, RobotState};
+use sinew_types::{BaseTwist, ErrorCode, RobotState};
 
 use crate::body::Body;
 use crate::builtin::text;
@@ -12,6 +12,7 @@ use crate::context::{Context, Skill, Status};
 use crate::floor::{Floor, Way, Ways};
 use crate::goal::Rejection;
 use crate::io::{ControlSource, Failure, Inputs};
+use crate::policies::Runner;
 use crate::skills::{object, unreachable};
 
 /// Drives to a pose from which the arm reaches the target, by the policy `drive_to`; around furniture
@@ -61,6 +62,25 @@ pub(crate) fn make(
     body: &mut Body,
     inputs: &Inputs<'_>,
 ) -> Result<Box<dyn Skill>, Rejection> {
+    let (ways, way, goal) = choose(args, body, inputs)?;
+    Ok(Box::new(DriveTo {
+        ways,
+        way,
+        goal,
+        started: false,
+        turns: false,
+        arrived: 0,
+        standing: 0,
+        seen: inputs.state.clone(),
+    }))
+}
+
+/// The pose to work from that costs least, and the way to it.
+pub(super) fn choose(
+    args: &Value,
+    body: &Body,
+    inputs: &Inputs<'_>,
+) -> Result<(Ways, Way, Isometry2<f64>), Rejection> {
     let id = text(args, "target");
     let target = object(inputs.world, id)?;
     body.base(inputs.state)?;
@@ -97,16 +117,7 @@ pub(crate) fn make(
     }
     let (_, way, goal) = best
         .ok_or_else(|| unreachable(format!("furniture is on every way to a place near `{id}`")))?;
-    Ok(Box::new(DriveTo {
-        ways,
-        way,
-        goal,
-        started: false,
-        turns: false,
-        arrived: 0,
-        standing: 0,
-        seen: inputs.state.clone(),
-    }))
+    Ok((ways, way, goal))
 }
 
 /// To turn where the base stands, if the arm reaches well from there; with what that costs.
@@ -190,7 +201,7 @@ impl Skill for DriveTo {
         }
         if !self.started {
             self.started = true;
-            cx.body.limbs_mut().drive_policy.start(cx.state)?;
+            policy(cx.body)?.start(cx.state)?;
         }
         let next = self.next(place);
         let mut goal = goal_in_base(&base.map_from_base, &upright(&next));
@@ -209,9 +220,9 @@ impl Skill for DriveTo {
         let began = Instant::now();
         let inputs: [(&str, &[f64]); 2] =
             [("goal_position", &goal.position), ("goal_heading", &goal.heading)];
-        cx.body.limbs_mut().drive_policy.run(&self.seen, &inputs)?;
+        policy(cx.body)?.run(&self.seen, &inputs)?;
         cx.report.inference = began.elapsed();
-        cx.body.limbs_mut().drive_policy.write(cx.command);
+        policy(cx.body)?.write(cx.command);
         if let Some(twist) = &mut cx.command.base {
             twist.linear_x *= cx.speed_scale;
             twist.linear_y *= cx.speed_scale;
@@ -222,11 +233,18 @@ impl Skill for DriveTo {
     }
 }
 
+fn policy(body: &mut Body) -> Result<&mut dyn Runner, Failure> {
+    match &mut body.limbs_mut().drive_policy {
+        Some(policy) => Ok(policy.as_mut()),
+        None => Err(Failure::new(ErrorCode::PolicyFailed, "no policy `drive_to` is loaded")),
+    }
+}
+
 fn is_within(left: &GoalInBase, (distance_m, turn_rad): (f64, f64)) -> bool {
     left.distance_m() <= distance_m && left.yaw_rad().abs() <= turn_rad
 }
 
-fn upright(pose: &Isometry2<f64>) -> Isometry3<f64> {
+pub(super) fn upright(pose: &Isometry2<f64>) -> Isometry3<f64> {
     let turn: Rotation2<f64> = pose.rotation.to_rotation_matrix();
     Isometry3::new(
         nalgebra::Vector3::new(pose.translation.x, pose.translation.y, 0.0),

@@ -3,6 +3,8 @@
 pub(crate) mod drive_to;
 pub(crate) mod home;
 pub(crate) mod look_at;
+pub(crate) mod move_to;
+pub(crate) mod navigate_to;
 pub(crate) mod pick;
 pub(crate) mod place;
 pub(crate) mod reach;

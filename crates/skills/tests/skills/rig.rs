@@ -17,8 +17,8 @@ use sinew_model::{
 };
 use sinew_robot::{Kinematics, RobotModel};
 use sinew_skills::{
-    Feedback, GroupAuthority, Inputs, LeaseCall, Manipulation, Rejection, SafetyView, SkillGoal,
-    SkillServer, SkillSetup, builtin_manifests,
+    Feedback, GroupAuthority, Inputs, LeaseCall, Manipulation, Motion, Navigation, Rejection,
+    SafetyView, SkillGoal, SkillServer, SkillSetup, builtin_manifests,
 };
 use sinew_types::{
     ActuatorCommand, BootId, ErrorCode, GoalId, GroupKind, Layout, LeaseId, Outcome, RobotState,
@@ -127,6 +127,8 @@ impl Rig {
             registry: Arc::new(registry),
             policies: repository().join("policies"),
             manipulation,
+            navigation: Navigation::Own,
+            motion: Motion::Own,
             tick: TICK,
         })
         .unwrap();
