@@ -38,7 +38,7 @@ pub use planner_node::{PlannerNode, PlannerParameter, PlannerParameters};
 pub use policy_fallback::{PolicyFallback, fallback_of};
 pub use robot_facts::RobotFactsSource;
 pub use skills_node::{SkillsNode, SkillsParameters};
-pub use system::{Composed, NodeKind, compose, run_node, run_teleop};
+pub use system::{Composed, NodeKind, compose, follow, run_node, run_teleop};
 pub use task_client::{TaskClient, TaskEvent, TaskMonitor};
 pub use teleop_node::{Pads, TeleopNode, TeleopParameters};
 pub use teleop_status::{TeleopMonitor, TeleopStatus};

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-use sinew_bus::{Bus, BusNode, names};
+use sinew_bus::{Bus, BusNode, Subscription, names};
 use sinew_driver_sim::SimWorld;
 use sinew_hardware::monotonic_now;
+use sinew_msgs::sinew_msgs::RobotTick;
 use sinew_types::Time;
 
 use crate::arguments::NodeArguments;
@@ -162,7 +163,7 @@ pub fn run_node(
     let over = node.over();
     let stop = || stop() || over.is_set();
     if kind != NodeKind::Hardware {
-        return follow(&mut node, bus, &own, stop);
+        return follow(&mut node, bus, &clock_of(&own)?, stop);
     }
     let parameters = HardwareParameters::of(arguments)?;
     if !parameters.is_simulated() {
@@ -194,7 +195,12 @@ pub fn run_teleop(
     let _rosout = Rosout::start(&own);
     let mut node = Mannered::new(&own, NodeKind::Teleop, arguments, Box::new(node))?;
     let over = node.over();
-    follow(&mut node, bus, &own, || stop() || over.is_set())
+    follow(&mut node, bus, &clock_of(&own)?, || stop() || over.is_set())
+}
+
+/// The hardware's ticks, for a node that goes by their time.
+fn clock_of(own: &BusNode) -> Result<Subscription<RobotTick>, NodeError> {
+    own.subscription(&names::ROBOT_TICK).map_err(|error| NodeError::new(own.name(), error))
 }
 
 /// Steps a hardware node at the machine's monotonic time: at once when something arrives, and else as
@@ -218,14 +224,12 @@ fn run_in_real_time(
 const IDLE: Duration = Duration::from_millis(20);
 
 /// Steps a node whenever something arrives, at the time that the hardware's ticks tell.
-fn follow(
+pub fn follow(
     node: &mut dyn Node,
     bus: &Bus,
-    own: &BusNode,
+    clock: &Subscription<RobotTick>,
     stop: impl Fn() -> bool,
 ) -> Result<(), NodeError> {
-    let clock = own.subscription(&names::ROBOT_TICK);
-    let clock = clock.map_err(|error| NodeError::new(own.name(), error))?;
     let mut waiter = bus.waiter();
     let mut now = Time::ZERO;
     while !stop() {

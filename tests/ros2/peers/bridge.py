@@ -9,7 +9,9 @@ import subprocess
 import sys
 
 from action_msgs.msg import GoalStatus
+from rcl_interfaces.msg import Log
 from rclpy.action import ActionClient
+from rclpy.qos import qos_profile_rosout_default
 from sensor_msgs.msg import JointState
 from sinew_msgs.action import ExecuteSkill, ExecuteTask
 from sinew_msgs.msg import SafetyState, SkillManifestArray
@@ -37,6 +39,8 @@ def judge(node):
     for name in ("/mobi/joint_states", "/mobi/skills"):
         check(f"bridge: {name}", wait(lambda n=name: operator.counts.get(n)), "nothing was heard")
 
+    lines = []
+    node.create_subscription(Log, "/rosout", lines.append, qos_profile_rosout_default)
     skills = ActionClient(node, ExecuteSkill, "/mobi/execute_skill")
     tasks = ActionClient(node, ExecuteTask, "/mobi/execute_task")
     for client in (skills, tasks):
@@ -47,6 +51,11 @@ def judge(node):
     result = done(lambda: answer(skills.send_goal_async(goal)))
     is_met = result.status == GoalStatus.STATUS_SUCCEEDED and result.result.postcondition_met
     check("bridge: a skill is done and measured", is_met, result)
+
+    def logged():
+        return [line for line in lines if line.name == "mobi.hardware" and "lease ended" in line.msg]
+
+    check("bridge: the log of the hardware node", wait(logged, 10.0), lines)
 
     heard = []
     task = ExecuteTask.Goal(instruction="put the red cube in the bin")

@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt::{Debug, Write};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use sinew_bus::{BusNode, Publisher, names};
@@ -24,51 +24,36 @@ use super::wall_stamp;
 /// Lines that wait for being published at most.
 const CAPACITY: usize = 1000;
 
-/// The lines of this process.
+/// Lines on their way to the bus.
+#[derive(Default)]
 struct Queue {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
 }
 
+#[derive(Default)]
 struct Waiting {
     lines: VecDeque<Log>,
     dropped: u64,
-    /// Whether somebody publishes them.
-    is_open: bool,
+    is_closed: bool,
 }
 
-static QUEUE: Queue = Queue::new();
+/// The queue of this process' node, while one publishes its log.
+static QUEUE: Mutex<Option<Arc<Queue>>> = Mutex::new(None);
 
 thread_local! {
     /// Whether this is a thread that publishes lines: what that itself logs is not published, or it would never end.
     static PUBLISHES: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Each critical section here leaves what it guards whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Queue {
-    const fn new() -> Self {
-        let waiting = Waiting { lines: VecDeque::new(), dropped: 0, is_open: false };
-        Self { waiting: Mutex::new(waiting), arrived: Condvar::new() }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Each critical section leaves the queue whole.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes lines from now on; false if it does already.
-    fn open(&self) -> bool {
-        !std::mem::replace(&mut self.lock().is_open, true)
-    }
-
-    fn is_open(&self) -> bool {
-        self.lock().is_open
-    }
-
     fn push(&self, line: Log) {
-        let mut waiting = self.lock();
-        if !waiting.is_open {
-            return;
-        }
+        let mut waiting = lock(&self.waiting);
         if waiting.lines.len() < CAPACITY {
             waiting.lines.push_back(line);
         } else {
@@ -79,20 +64,21 @@ impl Queue {
     }
 
     fn close(&self) {
-        self.lock().is_open = false;
+        lock(&self.waiting).is_closed = true;
         self.arrived.notify_one();
     }
 
     /// The lines that wait, and how many were dropped; sleeps until there is something. None once all were given after
     /// [`Queue::close`].
     fn take(&self) -> Option<(VecDeque<Log>, u64)> {
-        let is_idle = |waiting: &mut Waiting| {
-            waiting.is_open && waiting.lines.is_empty() && waiting.dropped == 0
-        };
-        let waiting = self.arrived.wait_while(self.lock(), is_idle);
+        let is_empty = |waiting: &Waiting| waiting.lines.is_empty() && waiting.dropped == 0;
+        let is_idle = |waiting: &mut Waiting| is_empty(waiting) && !waiting.is_closed;
+        let waiting = self.arrived.wait_while(lock(&self.waiting), is_idle);
         let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
-        let taken = (std::mem::take(&mut waiting.lines), std::mem::take(&mut waiting.dropped));
-        (waiting.is_open || !taken.0.is_empty() || taken.1 > 0).then_some(taken)
+        if is_empty(&waiting) {
+            return None;
+        }
+        Some((std::mem::take(&mut waiting.lines), std::mem::take(&mut waiting.dropped)))
     }
 }
 
@@ -108,13 +94,14 @@ struct ToQueue;
 
 impl<S: Subscriber> Layer<S> for ToQueue {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if PUBLISHES.get() || !QUEUE.is_open() {
+        if PUBLISHES.get() {
             return;
         }
+        let Some(queue) = lock(&QUEUE).clone() else { return };
         let metadata = event.metadata();
         let mut text = Text::default();
         event.record(&mut text);
-        QUEUE.push(Log {
+        queue.push(Log {
             stamp: wall_stamp(),
             level: level(*metadata.level()),
             // The node's, filled in where it is known.
@@ -162,6 +149,7 @@ impl Visit for Text {
 
 /// Publishes the log of this process as that of its node, until it is dropped.
 pub(crate) struct Rosout {
+    queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -169,25 +157,35 @@ impl Rosout {
     /// Publishes what is logged from now on. Where that cannot be had the node goes without, with a warning; of several
     /// nodes in one process the first has the log.
     pub(crate) fn start(node: &BusNode) -> Self {
+        let mut made = Self { queue: Arc::default(), thread: None };
+        // Before the lock, which whoever logs takes.
         let publisher = super::if_any(node, "log", node.publisher(&names::ROSOUT));
-        let thread = publisher.filter(|_| QUEUE.open()).and_then(|publisher| {
-            let name = logger_name(node.namespace(), node.name());
-            let run = move || publish(&publisher, &name);
-            let spawned = std::thread::Builder::new().name("rosout".into()).spawn(run);
-            if let Err(error) = &spawned {
-                QUEUE.close();
+        let Some(publisher) = publisher else { return made };
+        let mut current = lock(&QUEUE);
+        if current.is_some() {
+            return made;
+        }
+        let (name, queue) = (logger_name(node.namespace(), node.name()), made.queue.clone());
+        let run = move || publish(&queue, &publisher, &name);
+        match std::thread::Builder::new().name("rosout".into()).spawn(run) {
+            Ok(thread) => {
+                made.thread = Some(thread);
+                *current = Some(made.queue.clone());
+            }
+            Err(error) => {
+                drop(current);
                 tracing::warn!(node = node.name(), %error, "no log for ROS 2's tools");
             }
-            spawned.ok()
-        });
-        Self { thread }
+        }
+        made
     }
 }
 
 impl Drop for Rosout {
     fn drop(&mut self) {
         let Some(thread) = self.thread.take() else { return };
-        QUEUE.close();
+        *lock(&QUEUE) = None;
+        self.queue.close();
         // What waits is published before.
         let _ = thread.join();
     }
@@ -199,10 +197,10 @@ fn logger_name(namespace: &str, name: &str) -> String {
     if namespace.is_empty() { name.to_owned() } else { format!("{namespace}.{name}") }
 }
 
-fn publish(publisher: &Publisher<Log>, name: &str) {
+fn publish(queue: &Queue, publisher: &Publisher<Log>, name: &str) {
     PUBLISHES.set(true);
     let mut lost = 0;
-    while let Some((lines, dropped)) = QUEUE.take() {
+    while let Some((lines, dropped)) = queue.take() {
         lost += dropped;
         for line in lines {
             // There is no other place to tell it: the next line that gets through does.
@@ -238,21 +236,13 @@ mod tests {
 
     #[test]
     fn a_full_queue_drops_and_counts_and_a_closed_one_gives_what_it_has() {
-        let queue = Queue::new();
-        queue.push(Log::default());
-        assert!(queue.open());
-        assert!(!queue.open());
+        let queue = Queue::default();
         for _ in 0..CAPACITY + 3 {
             queue.push(Log::default());
         }
         queue.close();
-        queue.push(Log::default());
         let (lines, dropped) = queue.take().unwrap();
-        assert_eq!(
-            (lines.len(), dropped),
-            (CAPACITY, 3),
-            "what came before and after it was open is not taken"
-        );
+        assert_eq!((lines.len(), dropped), (CAPACITY, 3));
         assert!(queue.take().is_none());
     }
 

@@ -201,7 +201,7 @@ fn parameters_are_shown_with_defaults_types_and_what_may_be_set(buses: (Bus, Bus
     assert_eq!(described[0].description, "The robot file.");
     let request = GetParameterTypesRequest { names: all.clone() };
     let got = rig.ask(&names::GET_PARAMETER_TYPES, &request).types;
-    assert_eq!(got.contiguous().as_ref(), expected);
+    assert_eq!(got, expected.to_vec().into());
 
     let values = rig.ask(&names::GET_PARAMETERS, &GetParametersRequest { names: all }).values;
     assert_eq!(values[0].string_value, robot().display().to_string());
