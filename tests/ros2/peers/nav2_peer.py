@@ -96,11 +96,16 @@ def main(mode):
     nav2 = Nav2(node, mode)
     executor = MultiThreadedExecutor(4)
     executor.add_node(node)
-    threading.Thread(target=executor.spin, daemon=True).start()
+    thread = threading.Thread(target=executor.spin)
+    thread.start()
     while nav2.pose is None:
         time.sleep(0.05)
     print("ready", flush=True)
     sys.stdin.read()
+    executor.shutdown()
+    thread.join()
+    node.destroy_node()
+    rclpy.try_shutdown()
 
 
 main(sys.argv[1])

@@ -128,7 +128,11 @@ def ended_with(result, code):
 
 
 def nobody(judge):
-    result = answer(judge.drive().get_result_async())
+    # The world is seen a moment after the robot is READY.
+    handle = wait(lambda: (sent := judge.drive()).accepted and sent, 20.0)
+    if not check("no Nav2: a goal is taken on", handle, "rejected for 20 s"):
+        return
+    result = answer(handle.get_result_async())
     named = "/mobi/navigate_to_pose" in result.result.error_msg
     check("no Nav2: the outcome says which action is missing", ended_with(result, BACKEND_UNAVAILABLE) and named, result)
 
