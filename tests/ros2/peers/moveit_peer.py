@@ -94,6 +94,9 @@ def main(mode):
     thread = threading.Thread(target=executor.spin)
     thread.start()
     moveit.arm.wait_for_server()
+    # Who answers before it has discovered whom is not heard.
+    while not node.count_clients("/mobi/move_action/_action/send_goal"):
+        time.sleep(0.05)
     print("ready", flush=True)
     sys.stdin.read()
     executor.shutdown()

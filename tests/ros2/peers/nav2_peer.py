@@ -98,7 +98,8 @@ def main(mode):
     executor.add_node(node)
     thread = threading.Thread(target=executor.spin)
     thread.start()
-    while nav2.pose is None:
+    # Who answers before it has discovered whom is not heard.
+    while nav2.pose is None or not node.count_clients("/mobi/navigate_to_pose/_action/send_goal"):
         time.sleep(0.05)
     print("ready", flush=True)
     sys.stdin.read()
