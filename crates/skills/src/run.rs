@@ -1,10 +1,11 @@
 mod authority;
+mod delegated;
 
 use std::time::Duration;
 
 use sinew_model::GroundSkill;
 use sinew_types::{
-    ActuatorCommand, ErrorCode, Evidence, LeaseId, Outcome, Source, StopEpoch, Termination, Time,
+    ActuatorCommand, ErrorCode, Evidence, LeaseId, Outcome, StopEpoch, Termination, Time,
 };
 
 use crate::body::Body;
@@ -23,8 +24,6 @@ const JUDGE_WITHIN: Duration = Duration::from_millis(1500);
 const REST_WITHIN: Duration = Duration::from_secs(3);
 /// The same, where somebody else may move the robot by now.
 const REVOKED_REST_WITHIN: Duration = Duration::from_secs(1);
-/// Another system that was told to end a goal says that it has within this; then the robot may rest without its word.
-const CONFIRM_WITHIN: Duration = Duration::from_secs(2);
 /// Another system that was told to end a goal, and still commands the robot after this long, is stopped by force.
 const DELEGATE_REST_WITHIN: Duration = Duration::from_secs(5);
 /// A lease is granted or refused, and groups that another system is to move are free, within this.
@@ -460,20 +459,15 @@ impl Run {
         let Phase::Stopping { since, end } = &self.phase else { return None };
         let (since, mut end) = (*since, end.clone());
         let waited = now.since(since);
-        let (held, patience) = match &self.delegate {
-            Some(delegate) => {
-                let commands = inputs.safety.holder(&self.groups) == Some(Source::External);
-                let unsaid = !delegate.is_confirmed() && waited <= CONFIRM_WITHIN;
-                (commands || unsaid, DELEGATE_REST_WITHIN)
-            }
+        let (held, patience) = match self.delegate_holds(inputs, waited) {
+            Some(held) => (held, DELEGATE_REST_WITHIN),
             None => {
-                let held =
-                    self.lease.is_some_and(|lease| inputs.safety.live_leases.contains(&lease));
+                let live = &inputs.safety.live_leases;
                 let patience = match end.error {
                     ErrorCode::LeaseRevoked => REVOKED_REST_WITHIN,
                     _ => REST_WITHIN,
                 };
-                (held, patience)
+                (self.lease.is_some_and(|lease| live.contains(&lease)), patience)
             }
         };
         if let Some(delegate) = &mut self.delegate {

@@ -91,10 +91,18 @@ def main(mode):
     moveit = MoveIt(node, mode)
     executor = MultiThreadedExecutor(4)
     executor.add_node(node)
-    threading.Thread(target=executor.spin, daemon=True).start()
+    thread = threading.Thread(target=executor.spin)
+    thread.start()
     moveit.arm.wait_for_server()
+    # Who answers before it has discovered whom is not heard.
+    while not node.count_clients("/mobi/move_action/_action/send_goal"):
+        time.sleep(0.05)
     print("ready", flush=True)
     sys.stdin.read()
+    executor.shutdown()
+    thread.join()
+    node.destroy_node()
+    rclpy.try_shutdown()
 
 
 main(sys.argv[1])

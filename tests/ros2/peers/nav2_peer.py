@@ -96,11 +96,17 @@ def main(mode):
     nav2 = Nav2(node, mode)
     executor = MultiThreadedExecutor(4)
     executor.add_node(node)
-    threading.Thread(target=executor.spin, daemon=True).start()
-    while nav2.pose is None:
+    thread = threading.Thread(target=executor.spin)
+    thread.start()
+    # Who answers before it has discovered whom is not heard.
+    while nav2.pose is None or not node.count_clients("/mobi/navigate_to_pose/_action/send_goal"):
         time.sleep(0.05)
     print("ready", flush=True)
     sys.stdin.read()
+    executor.shutdown()
+    thread.join()
+    node.destroy_node()
+    rclpy.try_shutdown()
 
 
 main(sys.argv[1])

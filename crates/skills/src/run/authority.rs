@@ -2,7 +2,7 @@
 
 use sinew_types::{ErrorCode, LeaseId, Outcome, Source, Time};
 
-use super::{Calls, GRANT_WITHIN, LOST_TICKS, Phase, Run};
+use super::{Calls, LOST_TICKS, Phase, Run};
 use crate::authority::SafetyView;
 use crate::body::Body;
 use crate::delegate::Delegate;
@@ -171,63 +171,7 @@ impl Run {
     }
 }
 
-impl Run {
-    /// Waits until nobody holds groups that another system is to take: not even an EXTERNAL source, whose goal the
-    /// other system would give up for this one.
-    pub(super) fn wait_until_free(
-        &mut self,
-        since: Time,
-        now: Time,
-        inputs: &Inputs<'_>,
-        body: &mut Body,
-        calls: &mut Calls,
-    ) -> Option<Outcome> {
-        let safety = &inputs.safety;
-        let groups = self.group_names.join(", ");
-        let failure = match safety.holder(&self.groups) {
-            Some(source) => {
-                let message = format!("{groups} in use by {}", source_name(source));
-                Failure::new(ErrorCode::Busy, message)
-            }
-            None if safety.needs_resume(&self.groups) => {
-                let message = format!("a person had {groups}, and no operator has resumed since");
-                Failure::new(ErrorCode::LeaseRevoked, message)
-            }
-            None => {
-                self.phase = Phase::Active;
-                return self.run(now, inputs, body, calls);
-            }
-        };
-        if now.since(since) > GRANT_WITHIN {
-            return self.stop(failure, now, inputs, body, calls);
-        }
-        None
-    }
-
-    /// The robot still moves although the other system was told to end: if it is that system that moves it, by all
-    /// that is known, the robot is stopped. Whether it was, just now.
-    pub(super) fn stop_delegate(
-        &mut self,
-        inputs: &Inputs<'_>,
-        now: Time,
-        end: &mut Outcome,
-    ) -> bool {
-        let commands = inputs.safety.holder(&self.groups) == Some(Source::External);
-        let Some(delegate) = self.delegate.as_mut().filter(|d| commands && !d.is_confirmed())
-        else {
-            return false;
-        };
-        let backend = delegate.backend();
-        delegate.stop(format!("{backend} was told to end its goal, and moves the robot on"));
-        end.message.push_str(&format!(
-            "; {backend} moved the robot on after it was told to end, so the emergency stop was triggered"
-        ));
-        self.phase = Phase::Stopping { since: now, end: end.clone() };
-        true
-    }
-}
-
-fn source_name(source: Source) -> &'static str {
+pub(super) fn source_name(source: Source) -> &'static str {
     match source {
         Source::Fallback => "the fallback controller",
         Source::Skill => "another skill",

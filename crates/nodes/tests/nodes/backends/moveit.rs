@@ -24,7 +24,7 @@ use super::rig::{Rig, Skill, TICK, Told, evidence};
 enum Plan {
     Move,
     /// Finds no plan.
-    NoPlan,
+    Unsolved,
     /// Says that it is there, and has not moved.
     Claim,
     /// Has the trajectory followed, and says nothing more.
@@ -88,7 +88,7 @@ impl MoveIt {
         let seconds = 2.0 / request.max_velocity_scaling_factor;
         match self.plan {
             Plan::Claim => goal.succeed(result(Codes::SUCCESS, "")),
-            Plan::NoPlan => goal.abort(result(Codes::PLANNING_FAILED, "no plan was found")),
+            Plan::Unsolved => goal.abort(result(Codes::PLANNING_FAILED, "no plan was found")),
             Plan::Move | Plan::Forget => {
                 let call = self.arm.send_goal(trajectory(names, positions, seconds));
                 self.running = Some((goal, call));
@@ -195,7 +195,7 @@ fn what_moveit_claims_is_not_believed() {
 
 #[test]
 fn without_a_plan_nothing_moves_and_moveits_reason_is_named() {
-    let (mut rig, _) = rig(Plan::NoPlan);
+    let (mut rig, _) = rig(Plan::Unsolved);
     let mut skill = home(&rig);
     let (_, result) = rig.finish(&mut skill);
     assert_eq!(result.error_code, ErrorCode::BackendNoWay.as_u16());
