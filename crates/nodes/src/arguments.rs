@@ -182,7 +182,7 @@ pub(crate) fn parameter_file(
         let Some(section) = sections.get(name) else { continue };
         match section.get("ros__parameters") {
             Some(Value::Object(parameters)) => made.extend(parameters.clone()),
-            _ => return Err(format(format!("`{key}`: wants a map `ros__parameters`"))),
+            _ => return Err(format(format!("`{name}`: wants a map `ros__parameters`"))),
         }
     }
     Ok(made)

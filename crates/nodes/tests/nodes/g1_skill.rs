@@ -164,7 +164,7 @@ fn a_walk_that_is_cancelled_ends_standing() {
 #[test]
 fn what_the_schema_does_not_allow_moves_nothing() {
     let Some(mut robot) = Walking::new() else { return };
-    let mut results = robot.node.subscription(&names::SKILL_RESULTS).unwrap();
+    let results = robot.node.subscription(&names::SKILL_RESULTS).unwrap();
     let mut call = robot.send(&json!({"forward_m_s": 3.0, "duration_s": 1.0}));
     robot.run(0.5);
     let mut is_rejected = false;

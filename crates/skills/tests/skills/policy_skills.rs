@@ -7,7 +7,7 @@ use serde_json::json;
 use sinew_hardware::layout_of;
 use sinew_model::{SkillManifest, SkillRegistry};
 use sinew_robot::RobotModel;
-use sinew_skills::{ControlSource, Manipulation, SkillServer, SkillSetup};
+use sinew_skills::{ControlSource, Manipulation, Motion, Navigation, SkillServer, SkillSetup};
 use sinew_types::{ErrorCode, Termination};
 
 use crate::rig::{Rig, TICK, repository};
@@ -227,6 +227,8 @@ fn what_does_not_fit_is_an_error_that_names_it() {
                 registry: Arc::new(registry),
                 policies: Path::new("none").into(),
                 manipulation: Manipulation::default(),
+                navigation: Navigation::default(),
+                motion: Motion::default(),
                 tick: TICK,
             })
             .err()
