@@ -233,6 +233,17 @@ impl Checker<'_> {
                 return Err(self.error(&field, &number.to_string(), "cannot be", allowed));
             }
         }
+        if let Until::ElapsedS(Scalar::Number(seconds)) = policy.until
+            && seconds > m.time_limit_s
+        {
+            let field = "kind.policy.until.elapsed_s";
+            let allowed = format!("up to time_limit_s = {}", m.time_limit_s);
+            return Err(self.error(field, &seconds.to_string(), "is never reached", &allowed));
+        }
+        if policy.policies.iter().all(|part| part.weight == Scalar::Number(0.0)) {
+            let field = "kind.policy.policies[0].weight";
+            return Err(self.error(field, "0", "no policy counts", "one weight above 0"));
+        }
         for (field, argument) in policy.number_arguments() {
             let is_number =
                 |schema: &Value| matches!(schema["type"].as_str(), Some("number" | "integer"));

@@ -132,6 +132,19 @@ impl SkillsNode {
         let (robot, layout) = (&observer.robot, &observer.layout);
         let folder = skill_folder.as_deref();
         let registry = crate::skill_registry(&arguments.name, robot, layout, folder)?;
+        for (parameter, is_given, skill) in [
+            ("manipulation", manipulation != Manipulation::default(), "pick"),
+            ("navigation", navigation != Navigation::default(), "drive_to"),
+            ("motion", motion != Motion::default(), "home"),
+        ] {
+            if is_given && registry.get(skill).is_err() {
+                let why = sinew_skills::lacks(robot, layout);
+                let why = why.map_or_else(String::new, |why| format!(": {why}"));
+                return Err(failed(&format!(
+                    "parameter {parameter}: the robot has no skill `{skill}`{why}"
+                )));
+            }
+        }
         let skills = node.publisher(&names::SKILLS).map_err(|e| failed(&e))?;
         let manifests = registry.iter().map(manifest_to_msg).collect::<Vec<_>>();
         skills.publish(&SkillManifestArray { skills: manifests }).map_err(|e| failed(&e))?;

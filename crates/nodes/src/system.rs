@@ -232,17 +232,23 @@ pub fn follow(
 ) -> Result<(), NodeError> {
     let mut waiter = bus.waiter();
     let mut now = Time::ZERO;
-    while !stop() {
+    let mut result = Ok(());
+    while result.is_ok() && !stop() {
         if let Some(tick) = clock.take_newest() {
             // A hardware process that was started anew begins at zero again; time must not.
             now = now.max(time_from_msg(&tick.message.stamp));
         }
-        if node.step(now)? == Progress::WaitsOutside {
-            tracing::trace!(node = node.name(), "waits for an answer from outside");
+        result = node.step(now).and_then(|progress| {
+            if progress == Progress::WaitsOutside {
+                tracing::trace!(node = node.name(), "waits for an answer from outside");
+            }
+            node.keep_alive()
+        });
+        if result.is_ok() {
+            waiter.wait(IDLE);
         }
-        node.keep_alive()?;
-        waiter.wait(IDLE);
     }
+    // Also of one that fails: what it has set going elsewhere is ended.
     node.shutdown(now);
-    Ok(())
+    result
 }

@@ -25,17 +25,29 @@ pub enum SkillError {
         /// The built-in skills.
         allowed: String,
     },
-    /// A policy commands what its skill does not claim.
-    #[error("skill `{skill}`: policy `{policy}` commands {groups}; the skill claims: {claimed}")]
+    /// What carries a skill out commands what the skill does not claim.
+    #[error("skill `{skill}`: {by} commands {groups}; the skill claims: {claimed}")]
     Unclaimed {
         /// The skill.
         skill: String,
-        /// The policy's id.
-        policy: String,
+        /// The policy or the built-in skill.
+        by: String,
         /// The groups that are missing in the skill's `groups`.
         groups: String,
         /// The groups that are there.
         claimed: String,
+    },
+    /// A group that a skill claims cannot be commanded by its policy.
+    #[error("skill `{skill}`: policy `{policy}` cannot command group `{group}`: {reason}")]
+    Interface {
+        /// The skill.
+        skill: String,
+        /// The policy's id.
+        policy: String,
+        /// The group.
+        group: String,
+        /// What the group is commanded by, and what the policy gives.
+        reason: String,
     },
     /// What a skill gives a policy is not what the policy takes.
     #[error("skill `{skill}`: inputs of policy `{policy}`: {what}; it takes: {allowed}")]

@@ -12,6 +12,7 @@ use sinew_model::{
 use sinew_policy::{
     ActionSpec, CommandInputs, Embodiment, Policy, PolicyBlend, PolicyError, PolicyManifest,
 };
+use sinew_robot::{CommandInterface, RobotModel};
 use sinew_types::{ActuatorCommand, ErrorCode, GroupKind, Layout, RobotState, Time};
 
 use crate::body::Body;
@@ -39,6 +40,7 @@ impl LearnedPolicies {
     pub(crate) fn load(
         skill: &SkillManifest,
         spec: &PolicySkill,
+        model: &RobotModel,
         robot: &Embodiment,
         tick: Duration,
     ) -> Result<Self, SkillError> {
@@ -46,6 +48,7 @@ impl LearnedPolicies {
         let mut loaded = spec.policies.iter().map(load).collect::<Result<Vec<_>, _>>()?;
         for (policy, part) in loaded.iter().zip(&spec.policies) {
             check_groups(skill, policy.manifest(), robot.layout())?;
+            check_interfaces(skill, policy.manifest(), model)?;
             check_inputs(skill, policy, &part.inputs)?;
             if policy.period() < tick {
                 return Err(SkillError::PolicyRate {
@@ -133,10 +136,63 @@ fn check_groups(
     }
     Err(SkillError::Unclaimed {
         skill: skill.id.clone(),
-        policy: policy.id.clone(),
+        by: format!("policy `{}`", policy.id),
         groups: needed.into_iter().collect::<Vec<_>>().join(", "),
         claimed: skill.groups.join(", "),
     })
+}
+
+/// Each claimed group is one that the policy can command, or that can be held where it is meanwhile.
+fn check_interfaces(
+    skill: &SkillManifest,
+    policy: &PolicyManifest,
+    model: &RobotModel,
+) -> Result<(), SkillError> {
+    for name in &skill.groups {
+        let group = model.group(name)?;
+        let wrong = |reason: &str| {
+            Err(SkillError::Interface {
+                skill: skill.id.clone(),
+                policy: policy.id.clone(),
+                group: name.clone(),
+                reason: reason.into(),
+            })
+        };
+        let commanded =
+            |joint: &usize| policy.action.joints().contains(&model.joints()[*joint].name);
+        let touches = group.joints.iter().any(commanded);
+        let covers = group.joints.iter().all(commanded);
+        match (group.command, &policy.action) {
+            // What is not commanded is held where it was.
+            (
+                CommandInterface::Position,
+                ActionSpec::Velocity { .. } | ActionSpec::Effort { .. },
+            ) if touches => {
+                return wrong("it is commanded by positions, and the policy gives none");
+            }
+            (CommandInterface::Position | CommandInterface::Twist, _) => {}
+            _ if !covers => {
+                return wrong(
+                    "it cannot be held by positions, so that the policy must command all of its joints",
+                );
+            }
+            (CommandInterface::Velocity, ActionSpec::Velocity { .. })
+            | (CommandInterface::Effort, ActionSpec::Effort { .. })
+            | (CommandInterface::Impedance, ActionSpec::Position { gains: Some(_), .. }) => {}
+            (CommandInterface::Velocity, _) => {
+                return wrong("it is commanded by velocities, and the policy gives none");
+            }
+            (CommandInterface::Effort, _) => {
+                return wrong("it is commanded by efforts, and the policy gives none");
+            }
+            (CommandInterface::Impedance, _) => {
+                return wrong(
+                    "it is commanded by impedance: mode `position` with `gains` is allowed",
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Every input is given, in its width, and nothing else.

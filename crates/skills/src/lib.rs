@@ -40,6 +40,7 @@ mod grasp;
 mod grasp_policy;
 mod io;
 mod learned;
+mod leaving;
 mod limbs;
 mod pause;
 mod policies;

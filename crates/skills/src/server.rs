@@ -12,12 +12,13 @@ use sinew_robot::RobotModel;
 use sinew_types::{ActuatorCommand, ErrorCode, GoalId, Layout, LeaseId, StopEpoch, Time};
 
 use crate::body::Body;
-use crate::builtin::{BUILTINS, DELEGATED, Maker};
+use crate::builtin::{BUILTINS, DELEGATED, Maker, builtin_manifests};
 use crate::delegate::{Backend, Delegate, DelegateEvent};
 use crate::error::SkillError;
 use crate::goal::{OnBusy, Rejection, SkillGoal};
 use crate::io::{Inputs, LeaseCall, StepOutput};
 use crate::learned::LearnedPolicies;
+use crate::leaving::Leaving;
 use crate::limbs::Limbs;
 use crate::run::{Calls, Phase, Run};
 
@@ -86,6 +87,8 @@ pub struct SkillServer {
     motion: Motion,
     /// In the order in which they were accepted.
     runs: Vec<Run>,
+    /// Goals of other systems that outlast the skills that sent them.
+    leaving: Vec<Leaving>,
     requests: u64,
     /// Leases that were granted to goals which had ended by then.
     unwanted: Vec<LeaseId>,
@@ -121,7 +124,7 @@ impl SkillServer {
         for manifest in registry.iter() {
             groups_of(manifest, &layout)?;
             if let SkillKind::Policy(spec) = &manifest.kind {
-                let policies = LearnedPolicies::load(manifest, spec, &embodiment, tick)?;
+                let policies = LearnedPolicies::load(manifest, spec, &robot, &embodiment, tick)?;
                 learned.insert(manifest.id.clone(), policies);
             }
         }
@@ -142,12 +145,14 @@ impl SkillServer {
             navigation,
             motion,
             runs,
+            leaving: Vec::new(),
             requests: 0,
             unwanted,
             last_step: None,
         };
         for manifest in server.registry.iter() {
             server.maker(manifest)?;
+            check_builtin(manifest)?;
             groups_of(manifest, &server.body.layout)?;
         }
         Ok(server)
@@ -310,7 +315,9 @@ impl SkillServer {
 
     /// Another system said something of a goal that it was sent; what is not awaited any more is dropped.
     pub fn delegate_event(&mut self, request: u64, event: &DelegateEvent, now: Time) {
-        let mut delegates = self.runs.iter_mut().filter_map(|run| run.delegate.as_mut());
+        let leaving = self.leaving.iter_mut().map(Leaving::delegate);
+        let running = self.runs.iter_mut().filter_map(|run| run.delegate.as_mut());
+        let mut delegates = running.chain(leaving);
         delegates.any(|delegate| delegate.take(request, event, now));
     }
 
@@ -336,11 +343,15 @@ impl SkillServer {
             match run.step(now, inputs, &mut self.body, blocked, &mut calls) {
                 Some(outcome) => {
                     output.ended.push((run.goal.id, outcome));
-                    self.runs.remove(index);
+                    self.leaving.extend(Leaving::of(self.runs.remove(index)));
                 }
                 None => index += 1,
             }
         }
+        for leaving in &mut self.leaving {
+            leaving.step(now, &inputs.safety, &self.runs, &mut calls);
+        }
+        self.leaving.retain(|leaving| !leaving.is_over());
         self.requests = calls.next_request;
         output.lease_calls = calls.leases;
         output.delegate_calls = calls.delegates;
@@ -391,9 +402,31 @@ impl SkillServer {
     }
 }
 
+/// The built-in skill whose code carries a skill out; none for a policy.
+fn own_of(manifest: &SkillManifest) -> Option<SkillManifest> {
+    let SkillKind::Builtin(_) = manifest.kind else { return None };
+    let own = builtin_manifests().unwrap_or_default();
+    own.into_iter().find(|own| own.kind == manifest.kind)
+}
+
 /// Whether a skill is a built-in one that moves something.
 fn needs_limbs(manifest: &SkillManifest) -> bool {
-    matches!(manifest.kind, SkillKind::Builtin(_)) && !manifest.groups.is_empty()
+    own_of(manifest).is_some_and(|own| !own.groups.is_empty())
+}
+
+/// A skill that uses a built-in skill's code claims what that moves.
+fn check_builtin(manifest: &SkillManifest) -> Result<(), SkillError> {
+    let Some(own) = own_of(manifest) else { return Ok(()) };
+    let missing: Vec<_> = own.groups.iter().filter(|g| !manifest.groups.contains(g)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(SkillError::Unclaimed {
+        skill: manifest.id.clone(),
+        by: format!("the built-in skill `{}`", own.id),
+        groups: missing.into_iter().cloned().collect::<Vec<_>>().join(", "),
+        claimed: manifest.groups.join(", "),
+    })
 }
 
 fn groups_of(manifest: &SkillManifest, layout: &Layout) -> Result<Vec<usize>, SkillError> {

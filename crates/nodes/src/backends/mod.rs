@@ -163,7 +163,13 @@ impl Backends {
     /// nobody watches any more.
     pub(crate) fn shutdown(&mut self) {
         let late = Instant::now() + FAREWELL;
-        while self.cancel_all() && Instant::now() < late {
+        while self.cancel_all() {
+            if Instant::now() >= late {
+                tracing::error!(
+                    "Nav2 or MoveIt was told to end its goal, and has not said that it did"
+                );
+                return;
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -28,7 +28,10 @@ impl Power {
     }
 
     pub(super) fn disarming(&mut self) {
-        self.changing = Some(Changing::Disarming);
+        // One that is off stays off.
+        if self.is_on || self.changing.is_some() {
+            self.changing = Some(Changing::Disarming);
+        }
     }
 
     /// The loop has answered a request. `cycle` is the newest that is known of it.

@@ -161,6 +161,49 @@ fn a_walk_that_is_cancelled_ends_standing() {
     assert!(robot.lowest > UP, "the pelvis was {:.2} m above the floor", robot.lowest);
 }
 
+/// What the gate would stop the robot for in the first tick is an error at load.
+#[test]
+fn a_policy_that_cannot_command_its_group_is_refused_by_name() {
+    let Some(folder) = files() else { return };
+    let skills = folder.path().join("skills");
+    std::fs::create_dir(&skills).unwrap();
+    std::fs::write(skills.join("walk.skill.yaml"), WALK).unwrap();
+    let file = folder.path().join("g1_velocity.policy.yaml");
+    let policy = std::fs::read_to_string(&file).unwrap();
+    let mut is_gains = false;
+    let without_gains = policy.lines().filter(|line| {
+        let depth = line.len() - line.trim_start().len();
+        is_gains = line.trim() == "gains:" || (is_gains && depth > 2);
+        !is_gains
+    });
+    let without_gains: Vec<_> = without_gains.collect();
+    assert!(without_gains.len() < policy.lines().count());
+    std::fs::write(&file, without_gains.join("\n")).unwrap();
+    let robot = folder.path().join("g1.robot.yaml");
+    let parameters = |more: Value| {
+        let mut all = json!({"robot": robot, "policies": "none", "skill_folder": skills});
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        all.as_object().unwrap().clone()
+    };
+    for (more, wanted) in [
+        (json!({}), "cannot command group `body`: it is commanded by impedance"),
+        (json!({"manipulation": "learned"}), "manipulation: the robot has no skill `pick`"),
+        (
+            json!({"navigation": "nav2", "nav2": {"frame_id": "map"}}),
+            "navigation: the robot has no skill `drive_to`",
+        ),
+    ] {
+        let arguments = NodeArguments {
+            name: "skills".into(),
+            namespace: NAMESPACE.into(),
+            parameters: parameters(more),
+            remaps: Vec::new(),
+        };
+        let said = SkillsNode::new(&Bus::in_process(), &arguments).err().unwrap().to_string();
+        assert!(said.contains(wanted), "{said}");
+    }
+}
+
 #[test]
 fn what_the_schema_does_not_allow_moves_nothing() {
     let Some(mut robot) = Walking::new() else { return };

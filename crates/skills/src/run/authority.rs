@@ -44,6 +44,12 @@ impl Run {
             return (moves && (by_teleop || safety.needs_resume(&self.groups)))
                 .then_some(Source::Teleop);
         }
+        if self.lease.is_none() && matches!(self.phase, Phase::Judging { .. }) {
+            // It let go of its groups, to be judged once they have come to rest.
+            let above = safety.holder(&self.groups).filter(|source| *source > Source::Skill);
+            let by_person = safety.needs_resume(&self.groups).then_some(Source::Teleop);
+            return above.or(by_person);
+        }
         let taken = safety.taken_from(&self.groups, self.lease?);
         // Taken and let go of between two news.
         taken.or_else(|| (lost && safety.needs_resume(&self.groups)).then_some(Source::Teleop))
@@ -114,7 +120,7 @@ impl Run {
             Verdict::Wait => None,
             Verdict::GoOn if self.delegate.is_some() => {
                 // It begins anew once the other system is known to have done with what it was told before.
-                if self.delegate.as_ref().is_some_and(Delegate::is_over) {
+                if self.delegate.as_ref().is_some_and(Delegate::is_confirmed) {
                     self.phase = Phase::Resuming;
                 }
                 None

@@ -167,6 +167,27 @@ fn what_a_policy_cannot_be_told_is_rejected() {
     }
 }
 
+#[test]
+fn code_of_a_built_in_skill_needs_the_groups_that_it_moves() {
+    let robot = RobotModel::load(repository().join("urdf/mobi.robot.yaml")).unwrap();
+    let layout = layout_of(&robot).unwrap();
+    let fold = "id: fold\nversion: 1.0.0\ndescription: Folds the arm.\n\
+                args: {type: object, additionalProperties: false}\ngroups: [base]\n\
+                cost_s: 1.0\ntime_limit_s: 5.0\nkind: {builtin: home}\n";
+    let error = SkillServer::new(SkillSetup {
+        robot: Arc::new(robot),
+        layout,
+        registry: Arc::new(SkillRegistry::new([manifest(fold)]).unwrap()),
+        policies: repository().join("policies"),
+        manipulation: Manipulation::default(),
+        navigation: Navigation::default(),
+        motion: Motion::default(),
+        tick: TICK,
+    });
+    let said = error.err().unwrap().to_string();
+    assert!(said.contains("built-in skill `home` commands arm; the skill claims: base"), "{said}");
+}
+
 /// Each way to write a skill of a policy wrongly, and what is said.
 #[test]
 fn what_does_not_fit_is_an_error_that_names_it() {
@@ -206,6 +227,8 @@ fn what_does_not_fit_is_an_error_that_names_it() {
         ("position_of: $target", "position_of: $other", "is not in args.properties"),
         ("until: postconditions", "until: {elapsed_s: -1.0}", "kind.policy.until.elapsed_s"),
         ("until: postconditions", "until: sometime", "sometime"),
+        ("until: postconditions", "until: {elapsed_s: 31.0}", "is never reached"),
+        ("      inputs:\n", "      weight: 0.0\n      inputs:\n", "no policy counts"),
         ("postconditions: [near($target)]", "", "there are none"),
         (
             "frame: base",

@@ -317,6 +317,18 @@ fn nav2_that_moves_the_robot_on_after_a_cancel_is_stopped_by_force() {
 }
 
 #[test]
+fn a_goal_that_ends_in_a_pause_is_told_to_end_until_nav2_says_that_it_has() {
+    let (mut rig, told, mut skill) = in_motion(Plan::Disobey);
+    rig.take_base();
+    let (_, result) = rig.finish(&mut skill);
+    assert_eq!(result.error_code, ErrorCode::LeaseRevoked.as_u16(), "{}", result.error_msg);
+    assert!(result.error_msg.contains("has not said that its goal ended"), "{}", result.error_msg);
+    let cancels = told.cancels();
+    rig.run(2.0);
+    assert!(told.cancels() >= cancels + 3, "{} after {cancels}", told.cancels());
+}
+
+#[test]
 fn nav2_that_takes_the_robot_to_be_elsewhere_is_told_to_end() {
     let (mut rig, told) = rig(Plan::Elsewhere);
     let mut skill = rig.drive(0.0);
