@@ -132,11 +132,12 @@ impl Limbs {
         let load = |name: &str| -> Result<Box<dyn Runner>, SkillError> {
             Ok(Box::new(PolicyRunner::load(policies, name, &embodiment)?))
         };
+        let reach = load("reach")?;
         let drive = match navigation {
             Navigation::Own => Some(load("drive_to")?),
             Navigation::Nav2 => None,
         };
-        let mut limbs = Self::new(robot, layout, load("reach")?, drive)?;
+        let mut limbs = Self::new(robot, layout, reach, drive)?;
         if manipulation == Manipulation::Learned {
             limbs.grasp_policies =
                 Some(GraspPolicies { pick: load("pick")?, place: load("place")? });

@@ -187,6 +187,7 @@ mod tests {
     enum Way {
         /// The long one.
         Long,
+        /// The short one.
         #[expect(dead_code, reason = "a word that is allowed and not chosen")]
         Short,
     }
