@@ -293,19 +293,43 @@ fn a_node_that_cannot_be_inactive_offers_only_its_end(buses: (Bus, Bus)) {
 fn the_hardware_node_is_active_while_the_robot_is_powered(buses: (Bus, Bus)) {
     let mut rig = Rig::new(buses, NodeKind::Hardware, json!({"driver": "mock", "robot": robot()}));
     let events = rig.hear(&names::TRANSITION_EVENT);
+    let event = || {
+        let event: TransitionEvent = until("an event", || events.take()).message;
+        assert!(event.timestamp > 0);
+        event.transition.id
+    };
     let next = |expected: &[u8]| {
         for id in expected {
-            let event: TransitionEvent = until("an event", || events.take()).message;
-            assert_eq!(event.transition.id, *id, "{event:?}");
-            assert!(event.timestamp > 0);
+            let mut told = event();
+            while *id == 30 && told == 31 {
+                // It was asked for again.
+                assert_eq!(event(), 3);
+                told = event();
+            }
+            assert_eq!(told, *id);
         }
+    };
+    // The operator's services are the same thing.
+    let operator = |rig: &Rig, service: &ServiceName<Trigger>| {
+        let named: ServiceName<Trigger> = ServiceName::named(format!("/mobi/{}", service.name));
+        rig.ask(&named, &TriggerRequest::default()).success
+    };
+    // On a machine so busy that the loop stands still the robot is stopped meanwhile, and not armed.
+    let until_armed = |rig: &Rig, arm: &dyn Fn(&Rig) -> bool| {
+        until("arming", || {
+            let is_armed = arm(rig);
+            if !is_armed {
+                operator(rig, &names::E_STOP_RESET);
+            }
+            is_armed.then_some(())
+        });
     };
     assert_eq!(rig.state().label, "inactive", "nobody has armed it");
     let labels = |rig: &Rig| rig.offered().into_iter().map(|(_, l)| l).collect::<Vec<_>>();
     assert_eq!(labels(&rig), ["activate", "shutdown"]);
     assert!(!rig.change("deactivate"));
 
-    assert!(rig.change("activate"));
+    until_armed(&rig, &|rig| rig.change("activate"));
     assert_eq!(rig.state().label, "active");
     assert_eq!(labels(&rig), ["deactivate", "shutdown"]);
     next(&[3, 30]);
@@ -313,25 +337,20 @@ fn the_hardware_node_is_active_while_the_robot_is_powered(buses: (Bus, Bus)) {
     assert_eq!(rig.state().label, "inactive");
     next(&[4, 40]);
 
-    // The operator's services are the same thing.
-    let operator = |service: &ServiceName<Trigger>| {
-        let named: ServiceName<Trigger> = ServiceName::named(format!("/mobi/{}", service.name));
-        rig.ask(&named, &TriggerRequest::default()).success
-    };
-    assert!(operator(&names::ARM));
+    until_armed(&rig, &|rig| operator(rig, &names::ARM));
     rig.is_in("active");
     next(&[3, 30]);
-    assert!(operator(&names::DISARM));
+    assert!(operator(&rig, &names::DISARM));
     rig.is_in("inactive");
     next(&[4, 40]);
 
     // What arming is refused for, activation is.
-    assert!(operator(&names::E_STOP_TRIGGER));
+    assert!(operator(&rig, &names::E_STOP_TRIGGER));
     assert!(!rig.change("activate"));
     assert_eq!(rig.state().label, "inactive");
     next(&[3, 31]);
-    assert!(operator(&names::E_STOP_RESET));
-    assert!(rig.change("activate"));
+    assert!(operator(&rig, &names::E_STOP_RESET));
+    until_armed(&rig, &|rig| rig.change("activate"));
     assert!(rig.change("shutdown"));
     rig.ended().unwrap();
     next(&[3, 30, 7, 50]);
