@@ -12,7 +12,9 @@ use crate::{Embodiment, PolicyError, Staleness};
 #[derive(Clone, Debug)]
 pub(crate) struct Term {
     source: Source,
-    elements: Vec<Element>,
+    /// Per element: its index in the vector of its source.
+    indices: Vec<usize>,
+    affine: Affine,
     max_norm: f64,
     max_age: Duration,
     /// Index of the command or the reference.
@@ -25,19 +27,41 @@ pub(crate) struct Term {
     names: Vec<Arc<str>>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Element {
-    /// Index into the vector of its source.
-    index: usize,
-    offset: f64,
-    low: f64,
-    high: f64,
-    scale: f64,
+/// What becomes of the raw values, element by element: a list per step, which the compiler turns into vector instructions.
+#[derive(Clone, Debug, Default)]
+struct Affine {
+    offset: Vec<f64>,
+    low: Vec<f64>,
+    high: Vec<f64>,
+    scale: Vec<f64>,
     /// Of the whole frame, after the scale.
     frame_low: f64,
     frame_high: f64,
-    factor: f64,
-    summand: f64,
+    factor: Vec<f64>,
+    summand: Vec<f64>,
+}
+
+impl Affine {
+    /// All lists are as long as `raw`, and so is `out`; bounds are in order.
+    fn apply(&self, raw: &[f64], shrink: f64, out: &mut [f32]) {
+        let width = raw.len();
+        let [offset, low, high, scale, factor, summand] =
+            [&self.offset, &self.low, &self.high, &self.scale, &self.factor, &self.summand]
+                .map(|list| &list[..width]);
+        let out = &mut out[..width];
+        for i in 0..width {
+            let own = bounded(raw[i] * shrink - offset[i], low[i], high[i]);
+            let framed = bounded(own * scale[i], self.frame_low, self.frame_high);
+            // Through f32 only once, at the end.
+            out[i] = (framed * factor[i] + summand[i]) as f32;
+        }
+    }
+}
+
+/// As `clamp`, which checks the order of its bounds each time; the manifest's are in order.
+fn bounded(value: f64, low: f64, high: f64) -> f64 {
+    let value = if value < low { low } else { value };
+    if value > high { high } else { value }
 }
 
 /// Why a term has no values.
@@ -62,7 +86,8 @@ impl Term {
         first: usize,
         ([frame_low, frame_high], normalise): Normaliser<'_>,
     ) -> Result<Self, PolicyError> {
-        let mut elements = Vec::with_capacity(spec.width());
+        let mut indices = Vec::with_capacity(spec.width());
+        let mut affine = Affine { frame_low, frame_high, ..Affine::default() };
         for i in 0..spec.width() {
             let index = match spec.source {
                 source if source.is_of_joints() => joint_index(
@@ -85,22 +110,19 @@ impl Term {
             let unbounded = [f64::NEG_INFINITY, f64::INFINITY];
             let [low, high] = spec.clip.as_ref().map_or(unbounded, |clip| clip.get(i));
             let (factor, summand) = normalise(first + i);
-            elements.push(Element {
-                index,
-                offset: spec.offset.as_ref().map_or(0.0, |offset| offset.get(i)),
-                low,
-                high,
-                scale: spec.scale.as_ref().map_or(1.0, |scale| scale.get(i)),
-                frame_low,
-                frame_high,
-                factor,
-                summand,
-            });
+            indices.push(index);
+            affine.offset.push(spec.offset.as_ref().map_or(0.0, |offset| offset.get(i)));
+            affine.low.push(low);
+            affine.high.push(high);
+            affine.scale.push(spec.scale.as_ref().map_or(1.0, |scale| scale.get(i)));
+            affine.factor.push(factor);
+            affine.summand.push(summand);
         }
         Ok(Self {
             source: spec.source,
-            raw: vec![0.0; elements.len()],
-            elements,
+            raw: vec![0.0; indices.len()],
+            indices,
+            affine,
             max_norm: spec.max_norm.unwrap_or(f64::INFINITY),
             max_age: Duration::from_secs_f64(spec.max_age_s.unwrap_or(0.0)),
             slot,
@@ -111,7 +133,7 @@ impl Term {
     }
 
     pub(crate) fn width(&self) -> usize {
-        self.elements.len()
+        self.indices.len()
     }
 
     pub(crate) fn reset(&mut self) {
@@ -151,12 +173,7 @@ impl Term {
             0.0
         };
         let shrink = if norm > self.max_norm { self.max_norm / norm } else { 1.0 };
-        for ((element, raw), out) in self.elements.iter().zip(&self.raw).zip(out) {
-            let own = (raw * shrink - element.offset).clamp(element.low, element.high);
-            let framed = (own * element.scale).clamp(element.frame_low, element.frame_high);
-            // Through f32 only once, at the end.
-            *out = (framed * element.factor + element.summand) as f32;
-        }
+        self.affine.apply(&self.raw, shrink, out);
         Ok(is_kept)
     }
 
@@ -181,14 +198,14 @@ impl Term {
             check(0, base.valid, base.stamp)?;
             Ok(base)
         };
-        let (elements, raw) = (&self.elements, &mut self.raw);
+        let (indices, raw) = (&self.indices, &mut self.raw);
         match self.source {
             Source::JointPosition | Source::JointVelocity | Source::JointEffort => {
-                for (i, element) in elements.iter().enumerate() {
-                    let joint = &state.joints[element.index];
+                for (i, index) in indices.iter().enumerate() {
+                    let joint = &state.joints[*index];
                     check(i, joint.valid, joint.stamp)?;
                 }
-                let joints = elements.iter().map(|element| &state.joints[element.index]);
+                let joints = indices.iter().map(|index| &state.joints[*index]);
                 match self.source {
                     Source::JointPosition => fill(raw, joints.map(|joint| joint.position)),
                     Source::JointVelocity => fill(raw, joints.map(|joint| joint.velocity)),
@@ -199,14 +216,14 @@ impl Term {
                 let base = base()?;
                 let (linear, angular) = (base.linear_velocity, base.angular_velocity);
                 let all = [linear.x, linear.y, angular.z];
-                fill(raw, elements.iter().map(|element| all[element.index]))
+                fill(raw, indices.iter().map(|index| all[*index]))
             }
             Source::BaseLinearVelocity => fill(raw, vector(base()?.linear_velocity)),
             Source::ImuAngularVelocity => fill(raw, vector(imu()?.angular_velocity)),
             Source::ImuLinearAcceleration => fill(raw, vector(imu()?.linear_acceleration)),
             Source::ProjectedGravity => fill(raw, vector(projected_gravity(imu()?))),
             Source::GripperWidth | Source::GripperForce => {
-                let gripper = &state.grippers[elements[0].index];
+                let gripper = &state.grippers[indices[0]];
                 check(0, gripper.valid, gripper.stamp)?;
                 let value = match self.source {
                     Source::GripperWidth => gripper.width_m,
@@ -221,7 +238,7 @@ impl Term {
             Source::Time => fill(raw, std::iter::once(observed.time_s)),
             Source::Reference => {
                 let reference = &observed.references[self.slot];
-                fill(raw, elements.iter().map(|element| f64::from(reference[element.index])))
+                fill(raw, indices.iter().map(|index| f64::from(reference[*index])))
             }
             Source::Command => {
                 let slot = observed.commands.get(self.slot);
