@@ -220,8 +220,9 @@ impl Delegate {
         }
     }
 
-    /// Has the robot stopped.
-    pub(crate) fn stop(&mut self, why: String) {
+    /// Has the robot stopped: the other system was told to end, and moves it on.
+    pub(crate) fn stop(&mut self) {
+        let why = format!("{} was told to end its goal, and moves the robot on", self.backend);
         self.calls.push(DelegateCall::Stop { why });
     }
 

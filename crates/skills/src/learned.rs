@@ -162,34 +162,31 @@ fn check_interfaces(
             |joint: &usize| policy.action.joints().contains(&model.joints()[*joint].name);
         let touches = group.joints.iter().any(commanded);
         let covers = group.joints.iter().all(commanded);
-        match (group.command, &policy.action) {
+        let fits = match (group.command, &policy.action) {
             // What is not commanded is held where it was.
             (
                 CommandInterface::Position,
                 ActionSpec::Velocity { .. } | ActionSpec::Effort { .. },
-            ) if touches => {
-                return wrong("it is commanded by positions, and the policy gives none");
-            }
-            (CommandInterface::Position | CommandInterface::Twist, _) => {}
-            _ if !covers => {
-                return wrong(
-                    "it cannot be held by positions, so that the policy must command all of its joints",
-                );
-            }
-            (CommandInterface::Velocity, ActionSpec::Velocity { .. })
+            ) => !touches,
+            (CommandInterface::Position | CommandInterface::Twist, _)
+            | (CommandInterface::Velocity, ActionSpec::Velocity { .. })
             | (CommandInterface::Effort, ActionSpec::Effort { .. })
-            | (CommandInterface::Impedance, ActionSpec::Position { gains: Some(_), .. }) => {}
-            (CommandInterface::Velocity, _) => {
-                return wrong("it is commanded by velocities, and the policy gives none");
-            }
-            (CommandInterface::Effort, _) => {
-                return wrong("it is commanded by efforts, and the policy gives none");
-            }
-            (CommandInterface::Impedance, _) => {
-                return wrong(
-                    "it is commanded by impedance: mode `position` with `gains` is allowed",
-                );
-            }
+            | (CommandInterface::Impedance, ActionSpec::Position { gains: Some(_), .. }) => true,
+            _ => false,
+        };
+        if !fits {
+            return wrong(match group.command {
+                CommandInterface::Velocity => "it is commanded by velocities: mode `velocity`",
+                CommandInterface::Effort => "it is commanded by efforts: mode `effort`",
+                CommandInterface::Impedance => {
+                    "it is commanded by impedance: mode `position` with `gains`"
+                }
+                _ => "it is commanded by positions: no mode `velocity` or `effort`",
+            });
+        }
+        let is_held = matches!(group.command, CommandInterface::Position | CommandInterface::Twist);
+        if !is_held && !covers {
+            return wrong("it is not held by positions: all of its joints must be commanded");
         }
     }
     Ok(())

@@ -1,13 +1,8 @@
-use std::time::Duration;
-
 use sinew_types::{Source, Time};
 
 use crate::authority::SafetyView;
 use crate::delegate::Delegate;
-use crate::run::{Calls, Run};
-
-/// Another system that commands the groups of a goal which it was told to end for so long has the robot stopped.
-const COMMANDS_WITHIN: Duration = Duration::from_secs(5);
+use crate::run::{Calls, DELEGATE_REST_WITHIN, Run};
 
 /// The goal of another system whose skill has ended, while it has not said that it does not act on it any more. It is told
 /// to end until it has.
@@ -47,12 +42,11 @@ impl Leaving {
         let commands = safety.holder(&self.groups) == Some(Source::External)
             && !runs.iter().any(|run| run.uses(&self.groups));
         self.commanded_since = if commands { self.commanded_since.or(Some(now)) } else { None };
-        let is_long = self.commanded_since.is_some_and(|since| now.since(since) > COMMANDS_WITHIN);
+        let is_long =
+            self.commanded_since.is_some_and(|since| now.since(since) > DELEGATE_REST_WITHIN);
         if is_long && !self.is_stopped {
             self.is_stopped = true;
-            let backend = self.delegate.backend();
-            self.delegate
-                .stop(format!("{backend} was told to end its goal, and moves the robot on"));
+            self.delegate.stop();
         }
         calls.delegates.extend(self.delegate.take_calls(&mut calls.next_request));
     }
@@ -60,6 +54,8 @@ impl Leaving {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use nalgebra::Isometry2;
     use sinew_types::{GoalId, LeaseId, StopEpoch};
 

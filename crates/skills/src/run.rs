@@ -25,7 +25,7 @@ const REST_WITHIN: Duration = Duration::from_secs(3);
 /// The same, where somebody else may move the robot by now.
 const REVOKED_REST_WITHIN: Duration = Duration::from_secs(1);
 /// Another system that was told to end a goal, and still commands the robot after this long, is stopped by force.
-const DELEGATE_REST_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const DELEGATE_REST_WITHIN: Duration = Duration::from_secs(5);
 /// A lease is granted or refused, and groups that another system is to move are free, within this.
 const GRANT_WITHIN: Duration = Duration::from_secs(2);
 /// A live lease that is missing for so many ticks is lost; news of it may overtake that of its grant.

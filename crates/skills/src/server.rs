@@ -115,7 +115,7 @@ impl SkillServer {
             motion,
             tick,
         } = setup;
-        let limbs = match registry.iter().any(needs_limbs) {
+        let limbs = match need_limbs(&registry) {
             true => Some(Limbs::load(&robot, &layout, &policies, manipulation, navigation)?),
             false => None,
         };
@@ -150,9 +150,10 @@ impl SkillServer {
             unwanted,
             last_step: None,
         };
+        let own = own_manifests();
         for manifest in server.registry.iter() {
             server.maker(manifest)?;
-            check_builtin(manifest)?;
+            check_builtin(manifest, &own)?;
             groups_of(manifest, &server.body.layout)?;
         }
         Ok(server)
@@ -402,21 +403,21 @@ impl SkillServer {
     }
 }
 
-/// The built-in skill whose code carries a skill out; none for a policy.
-fn own_of(manifest: &SkillManifest) -> Option<SkillManifest> {
-    let SkillKind::Builtin(_) = manifest.kind else { return None };
-    let own = builtin_manifests().unwrap_or_default();
-    own.into_iter().find(|own| own.kind == manifest.kind)
+/// The built-in skills, whose code may carry out others too.
+fn own_manifests() -> Vec<SkillManifest> {
+    builtin_manifests().expect("manifests that are compiled in can be read")
 }
 
-/// Whether a skill is a built-in one that moves something.
-fn needs_limbs(manifest: &SkillManifest) -> bool {
-    own_of(manifest).is_some_and(|own| !own.groups.is_empty())
+/// Whether any of these skills is carried out by a built-in one that moves something.
+fn need_limbs(registry: &SkillRegistry) -> bool {
+    let own = own_manifests();
+    let moves = |m: &SkillManifest| own.iter().any(|o| o.kind == m.kind && !o.groups.is_empty());
+    registry.iter().any(moves)
 }
 
 /// A skill that uses a built-in skill's code claims what that moves.
-fn check_builtin(manifest: &SkillManifest) -> Result<(), SkillError> {
-    let Some(own) = own_of(manifest) else { return Ok(()) };
+fn check_builtin(manifest: &SkillManifest, own: &[SkillManifest]) -> Result<(), SkillError> {
+    let Some(own) = own.iter().find(|own| own.kind == manifest.kind) else { return Ok(()) };
     let missing: Vec<_> = own.groups.iter().filter(|g| !manifest.groups.contains(g)).collect();
     if missing.is_empty() {
         return Ok(());

@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 mod bound;
 #[path = "../../tests/msgs/random.rs"]
 mod random;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/msgs/types.rs"]
 mod types;
 

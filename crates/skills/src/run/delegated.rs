@@ -66,7 +66,7 @@ impl Run {
             return false;
         };
         let backend = delegate.backend();
-        delegate.stop(format!("{backend} was told to end its goal, and moves the robot on"));
+        delegate.stop();
         end.message.push_str(&format!(
             "; {backend} moved the robot on after it was told to end, so the emergency stop was triggered"
         ));
