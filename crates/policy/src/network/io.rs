@@ -1,10 +1,8 @@
-//! Inputs and outputs of a graph: their types, shapes and buffers.
+//! Inputs and outputs of a graph: whether their names, types and shapes are those that the manifest expects.
 
-use half::f16;
-use ort::memory::Allocator;
-use ort::session::SessionInputValue;
-use ort::value::{DynValue, Tensor, TensorElementType, ValueType};
+use ort::value::{TensorElementType, ValueType};
 
+use super::call::Buffer;
 use crate::PolicyError;
 
 /// The shape that the manifest expects; a batch of 1 may stand in front of each.
@@ -47,141 +45,16 @@ impl From<ort::Error> for TensorError {
     }
 }
 
-/// One input of the graph.
-pub(super) struct InputTensor {
-    /// Index among the graph's inputs.
-    place: usize,
-    element: TensorElementType,
-    shape: Vec<i64>,
-    width: usize,
-}
-
-impl InputTensor {
-    pub(super) fn new(
-        policy: &str,
-        name: &str,
-        dtype: &ValueType,
-        expected: Expected,
-        place: usize,
-        allocator: &Allocator,
-    ) -> Result<(Self, SessionInputValue<'static>), TensorError> {
-        let what = format!("input `{name}`");
-        let (element, shape) =
-            shape_of(policy, &what, dtype, &expected).map_err(TensorError::Policy)?;
-        let value = allocate(element, &shape, allocator)?;
-        let width = shape.iter().product::<i64>() as usize;
-        Ok((Self { place, element, shape, width }, SessionInputValue::Owned(value)))
-    }
-
-    pub(super) fn shape(&self) -> &[i64] {
-        &self.shape
-    }
-
-    pub(super) fn width(&self) -> usize {
-        self.width
-    }
-
-    /// Overwrites the value, row by row.
-    pub(super) fn write(&self, values: &mut [SessionInputValue<'static>], from: &[f32]) {
-        let SessionInputValue::Owned(value) = &mut values[self.place] else { return };
-        match self.element {
-            TensorElementType::Float16 => {
-                if let Ok((_, to)) = value.try_extract_tensor_mut::<f16>() {
-                    for (to, from) in to.iter_mut().zip(from) {
-                        *to = f16::from_f32(*from);
-                    }
-                }
-            }
-            _ => {
-                if let Ok((_, to)) = value.try_extract_tensor_mut::<f32>() {
-                    to.copy_from_slice(from);
-                }
-            }
-        }
-    }
-
-    /// Overwrites a counter.
-    pub(super) fn write_count(&self, values: &mut [SessionInputValue<'static>], count: f64) {
-        if self.element != TensorElementType::Int64 {
-            return self.write(values, &[count as f32]);
-        }
-        let SessionInputValue::Owned(value) = &mut values[self.place] else { return };
-        if let Ok((_, to)) = value.try_extract_tensor_mut::<i64>() {
-            to.fill(count.round() as i64);
-        }
-    }
-}
-
-/// One output of the graph that is used.
-pub(super) struct OutputTensor {
-    name: String,
-    element: TensorElementType,
-    values: Vec<f32>,
-}
-
-impl OutputTensor {
-    pub(super) fn new(
-        policy: &str,
-        name: &str,
-        dtype: &ValueType,
-        expected: Expected,
-        allocator: &Allocator,
-    ) -> Result<(Self, DynValue), TensorError> {
-        let what = format!("output `{name}`");
-        let (element, shape) =
-            shape_of(policy, &what, dtype, &expected).map_err(TensorError::Policy)?;
-        let value = allocate(element, &shape, allocator)?;
-        let width = shape.iter().product::<i64>() as usize;
-        Ok((Self { name: name.to_owned(), element, values: vec![0.0; width] }, value))
-    }
-
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The value of the last good run, row by row.
-    pub(super) fn values(&self) -> &[f32] {
-        &self.values
-    }
-
-    /// The first element of a result that is not finite.
-    pub(super) fn not_finite(&self, result: &DynValue) -> ort::Result<Option<(usize, f32)>> {
-        if self.element == TensorElementType::Float16 {
-            let (_, values) = result.try_extract_tensor::<f16>()?;
-            let found = values.iter().position(|value| !value.is_finite());
-            return Ok(found.map(|index| (index, values[index].to_f32())));
-        }
-        let (_, values) = result.try_extract_tensor::<f32>()?;
-        let found = values.iter().position(|value| !value.is_finite());
-        Ok(found.map(|index| (index, values[index])))
-    }
-
-    /// Keeps a result.
-    pub(super) fn take(&mut self, result: &DynValue) -> ort::Result<()> {
-        if self.element == TensorElementType::Float16 {
-            let (_, values) = result.try_extract_tensor::<f16>()?;
-            for (to, from) in self.values.iter_mut().zip(values) {
-                *to = from.to_f32();
-            }
-            return Ok(());
-        }
-        let (_, values) = result.try_extract_tensor::<f32>()?;
-        self.values.copy_from_slice(values);
-        Ok(())
-    }
-}
-
-fn allocate(
-    element: TensorElementType,
-    shape: &[i64],
-    allocator: &Allocator,
-) -> ort::Result<DynValue> {
-    let shape = shape.to_vec();
-    Ok(match element {
-        TensorElementType::Float16 => Tensor::<f16>::new(allocator, shape)?.into_dyn(),
-        TensorElementType::Int64 => Tensor::<i64>::new(allocator, shape)?.into_dyn(),
-        _ => Tensor::<f32>::new(allocator, shape)?.into_dyn(),
-    })
+/// Allocates an input or output, once it fits; `what` names it in errors. Its shape beside it, with a dynamic batch
+/// set to 1.
+pub(super) fn allocate(
+    policy: &str,
+    what: &str,
+    dtype: &ValueType,
+    expected: &Expected,
+) -> Result<(Buffer, Vec<i64>), TensorError> {
+    let (element, shape) = shape_of(policy, what, dtype, expected).map_err(TensorError::Policy)?;
+    Ok((Buffer::new(element, &shape)?, shape))
 }
 
 /// That the names of the manifest are those of the graph.

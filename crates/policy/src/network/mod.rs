@@ -1,3 +1,4 @@
+mod call;
 mod graph;
 mod io;
 mod placement;
@@ -8,12 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ort::environment::Environment;
-use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue};
 use sha2::{Digest, Sha256};
 
 use crate::manifest::{InputSpec, Provider, Start};
 use crate::{PolicyError, PolicyManifest};
-use io::{Expected, InputTensor, OutputTensor};
+use call::{Call, Named};
+use io::Expected;
 
 pub(crate) use graph::Graph;
 pub use placement::NodePlacement;
@@ -24,14 +25,11 @@ pub use runtime::{RunOn, library_path};
 ///
 /// Outputs that the manifest does not name are not computed.
 pub(crate) struct Network {
-    session: Session,
-    /// In the order of the graph's inputs, as the session takes them.
-    values: Vec<SessionInputValue<'static>>,
-    /// In the order of the manifest's inputs.
-    inputs: Vec<InputTensor>,
-    options: RunOptions<HasSelectedOutputs>,
-    /// Action first, then the next states, then the references.
-    outputs: Vec<OutputTensor>,
+    /// Inputs are in the order of the manifest's; of the outputs the action is the first, then come the next states,
+    /// then the references.
+    call: Call,
+    /// Of each output, the values of the last good run, row by row.
+    outputs: Vec<Vec<f32>>,
     states: Vec<State>,
     counters: Vec<Counter>,
     policy: String,
@@ -74,32 +72,28 @@ impl Network {
         let placements = placement::placements(&session)
             .map_err(|source| fail("ask which provider runs each node", source))?;
 
-        let graph: Vec<_> = session.inputs().iter().collect();
+        let graph = || session.inputs().iter().map(|input| input.name());
         let named: Vec<_> = manifest.inputs.iter().map(InputSpec::name).collect();
-        io::check_names(&policy, "inputs", &named, graph.iter().map(|input| input.name()))?;
-        let mut inputs = Vec::with_capacity(graph.len());
-        let mut values: Vec<Option<SessionInputValue<'static>>> =
-            graph.iter().map(|_| None).collect();
+        io::check_names(&policy, "inputs", &named, graph())?;
+        let mut inputs = Named::new();
+        let mut shapes = Vec::with_capacity(manifest.inputs.len());
         for spec in &manifest.inputs {
-            let place = graph.iter().position(|input| input.name() == spec.name());
-            let Some(place) = place else { continue };
+            let found = session.inputs().iter().find(|input| input.name() == spec.name());
+            let Some(found) = found else { continue };
             let expected = match spec {
                 InputSpec::Observation { .. } => Expected::Row(spec.width().unwrap_or(0)),
                 InputSpec::Image { width, height, .. } => Expected::Image(*height, *width),
                 InputSpec::Counter { .. } => Expected::Count,
                 InputSpec::State { .. } => Expected::Any,
             };
-            let (name, dtype) = (spec.name(), graph[place].dtype());
-            let (tensor, value) =
-                InputTensor::new(&policy, name, dtype, expected, place, session.allocator())
-                    .map_err(|error| error.of(&policy, "allocate an input"))?;
-            inputs.push(tensor);
-            values[place] = Some(value);
+            let what = format!("input `{}`", spec.name());
+            let (buffer, shape) = io::allocate(&policy, &what, found.dtype(), &expected)
+                .map_err(|error| error.of(&policy, "allocate an input"))?;
+            inputs.push((spec.name().to_owned(), buffer));
+            shapes.push(shape);
         }
-        let values: Vec<_> = values.into_iter().flatten().collect();
 
-        let mut selector = OutputSelector::no_default();
-        let mut outputs: Vec<OutputTensor> = Vec::new();
+        let mut outputs = Named::new();
         let mut select = |name: &str, expected: Expected| {
             let found = session.outputs().iter().find(|output| output.name() == name);
             let Some(found) = found else {
@@ -111,13 +105,10 @@ impl Network {
                     actual: known.join(", "),
                 });
             };
-            let (tensor, value) =
-                OutputTensor::new(&policy, name, found.dtype(), expected, session.allocator())
-                    .map_err(|error| error.of(&policy, "allocate an output"))?;
-            outputs.push(tensor);
-            selector = std::mem::replace(&mut selector, OutputSelector::no_default())
-                .with(name)
-                .preallocate(name, value);
+            let what = format!("output `{name}`");
+            let (buffer, _) = io::allocate(&policy, &what, found.dtype(), &expected)
+                .map_err(|error| error.of(&policy, "allocate an output"))?;
+            outputs.push((name.to_owned(), buffer));
             Ok(outputs.len() - 1)
         };
         let (length, width) = (manifest.chunk_length(), manifest.action_width());
@@ -131,9 +122,8 @@ impl Network {
         for (input, spec) in manifest.inputs.iter().enumerate() {
             match spec {
                 InputSpec::State { from, start, name } => {
-                    let shape = inputs[input].shape().to_vec();
-                    let output = select(from, Expected::Shape(shape))?;
-                    let width = inputs[input].width();
+                    let output = select(from, Expected::Shape(shapes[input].clone()))?;
+                    let width = inputs[input].1.len();
                     let start = match start {
                         Start::Zero => vec![0.0; width],
                         Start::Model { file, sha256 } => {
@@ -153,24 +143,16 @@ impl Network {
         for (name, width) in references {
             select(name, Expected::Width(*width))?;
         }
-        let options =
-            RunOptions::new().map_err(|e| fail("make run options", e))?.with_outputs(selector);
-        let names = outputs.iter().map(|output| format!("output `{}`", output.name()).into());
-        let names = names.collect();
+        let names = outputs.iter().map(|(name, _)| format!("output `{name}`").into()).collect();
+        let values = outputs.iter().map(|(_, buffer)| vec![0.0; buffer.len()]).collect();
         let id = policy.as_str().into();
-        let mut network = Self {
-            session,
-            values,
-            inputs,
-            options,
-            outputs,
-            states,
-            counters,
-            policy,
-            id,
-            names,
-            placements,
-        };
+        let call = Call::new(session, inputs, outputs).map_err(|source| PolicyError::Onnx {
+            policy: policy.clone(),
+            doing: "prepare a run",
+            source,
+        })?;
+        let mut network =
+            Self { call, outputs: values, states, counters, policy, id, names, placements };
         network.reset();
         Ok(network)
     }
@@ -183,67 +165,67 @@ impl Network {
     /// Starts anew: states and counters are at their start.
     pub(crate) fn reset(&mut self) {
         for state in &self.states {
-            self.inputs[state.input].write(&mut self.values, &state.start);
+            self.call.input(state.input).write(&state.start);
         }
         for counter in &mut self.counters {
             counter.runs = 0;
-            self.inputs[counter.input].write_count(&mut self.values, counter.start);
+            self.call.input(counter.input).write_count(counter.start);
         }
     }
 
     /// Writes one of the manifest's inputs, row by row.
     pub(crate) fn write(&mut self, input: usize, values: &[f32]) {
-        self.inputs[input].write(&mut self.values, values);
+        self.call.input(input).write(values);
     }
 
     /// Number of elements of one of the manifest's inputs.
-    pub(crate) fn width(&self, input: usize) -> usize {
-        self.inputs[input].width()
+    pub(crate) fn width(&mut self, input: usize) -> usize {
+        self.call.input(input).len()
     }
 
     /// Runs the network. No allocation on the Rust side; outputs and states are as before if it fails,
     /// by [`PolicyError::Onnx`] or, for a number that is not finite, [`PolicyError::NotFinite`].
     pub(crate) fn run(&mut self) -> Result<(), PolicyError> {
-        let Self { session, values, options, policy, id, .. } = self;
-        let fail = |source| PolicyError::Onnx { policy: policy.clone(), doing: "run", source };
-        let inputs = values.as_slice();
-        let results = session.run_with_options(inputs, options).map_err(fail)?;
-        for (index, output) in self.outputs.iter().enumerate() {
-            if let Some((element, value)) = output.not_finite(&results[index]).map_err(fail)? {
+        self.call.run().map_err(|source| PolicyError::Onnx {
+            policy: self.policy.clone(),
+            doing: "run",
+            source,
+        })?;
+        for (index, what) in self.names.iter().enumerate() {
+            if let Some((element, value)) = self.call.output(index).not_finite() {
                 return Err(PolicyError::NotFinite {
-                    policy: Arc::clone(id),
-                    what: Arc::clone(&self.names[index]),
+                    policy: Arc::clone(&self.id),
+                    what: Arc::clone(what),
                     element: Some(element),
                     value: f64::from(value),
                 });
             }
         }
-        for (index, output) in self.outputs.iter_mut().enumerate() {
-            output.take(&results[index]).map_err(fail)?;
+        for (index, values) in self.outputs.iter_mut().enumerate() {
+            self.call.output(index).read(values);
         }
-        drop(results);
         for state in &self.states {
-            self.inputs[state.input].write(&mut self.values, self.outputs[state.output].values());
+            self.call.input(state.input).write(&self.outputs[state.output]);
         }
         for counter in &mut self.counters {
             counter.runs += 1;
             #[allow(clippy::cast_precision_loss)]
             let count = counter.start + counter.step * counter.runs as f64;
-            self.inputs[counter.input].write_count(&mut self.values, count);
+            self.call.input(counter.input).write_count(count);
         }
         Ok(())
     }
 
     /// The action of the last good run, row by row.
     pub(crate) fn action(&self) -> &[f32] {
-        self.outputs[0].values()
+        &self.outputs[0]
     }
 
     /// Copies the references of the last good run, in the order in which they were asked for.
     pub(crate) fn references(&self, into: &mut [Vec<f32>]) {
         let first = 1 + self.states.len();
         for (output, into) in self.outputs[first..].iter().zip(into) {
-            into.copy_from_slice(output.values());
+            into.copy_from_slice(output);
         }
     }
 }

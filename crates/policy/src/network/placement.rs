@@ -1,11 +1,12 @@
 //! Which execution provider each node of a loaded graph was given to.
 
-use std::ffi::{CStr, c_char};
 use std::fmt;
 
 use ort::AsPointer;
 use ort::session::Session;
 use serde::Serialize;
+
+use super::call::{done, text};
 
 /// What a session must be made with, so that ONNX Runtime remembers the assignment.
 pub(super) const RECORD: &str = "session.record_ep_graph_assignment_info";
@@ -66,29 +67,4 @@ pub(super) fn placements(session: &Session) -> Result<Vec<NodePlacement>, ort::E
         }
     }
     Ok(all)
-}
-
-/// A status is a failure unless it is null, and is the caller's to release.
-#[allow(unsafe_code)]
-unsafe fn done(status: ort::sys::OrtStatusPtr) -> Result<(), ort::Error> {
-    if status.0.is_null() {
-        return Ok(());
-    }
-    // SAFETY: not null, so a status of this library, whose message lives until it is released.
-    unsafe {
-        let api = ort::api();
-        let message = text((api.GetErrorMessage)(status.0));
-        (api.ReleaseStatus)(status.0);
-        Err(ort::Error::new(message))
-    }
-}
-
-/// A copy of a C string; empty for null.
-#[allow(unsafe_code)]
-unsafe fn text(pointer: *const c_char) -> String {
-    if pointer.is_null() {
-        return String::new();
-    }
-    // SAFETY: a C string of the library, by the contract of the caller.
-    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nalgebra::Vector3;
-use sinew_types::{ImuState, Layout, Time};
+use sinew_types::{ImuState, JointState, Layout, Time};
 
 use super::Observed;
 use crate::manifest::{BaseAxis, PolicyManifest, Source, TermSpec};
@@ -23,6 +23,8 @@ pub(crate) struct Term {
     /// The last good raw values, and when they were read.
     kept: Option<Time>,
     raw: Vec<f64>,
+    /// What is being gathered: it becomes `raw` when it is whole.
+    fresh: Vec<f64>,
     /// One per element for joints, else one; for errors.
     names: Vec<Arc<str>>,
 }
@@ -39,12 +41,23 @@ struct Affine {
     frame_high: f64,
     factor: Vec<f64>,
     summand: Vec<f64>,
+    /// Whether there is a bound at all.
+    is_bounded: bool,
 }
 
 impl Affine {
     /// All lists are as long as `raw`, and so is `out`; bounds are in order.
     fn apply(&self, raw: &[f64], shrink: f64, out: &mut [f32]) {
         let width = raw.len();
+        if !self.is_bounded && shrink == 1.0 {
+            let [offset, scale, factor, summand] =
+                [&self.offset, &self.scale, &self.factor, &self.summand].map(|list| &list[..width]);
+            let out = &mut out[..width];
+            for i in 0..width {
+                out[i] = ((raw[i] - offset[i]) * scale[i] * factor[i] + summand[i]) as f32;
+            }
+            return;
+        }
         let [offset, low, high, scale, factor, summand] =
             [&self.offset, &self.low, &self.high, &self.scale, &self.factor, &self.summand]
                 .map(|list| &list[..width]);
@@ -118,9 +131,13 @@ impl Term {
             affine.factor.push(factor);
             affine.summand.push(summand);
         }
+        let bounds = [&affine.low, &affine.high].map(|list| list.as_slice());
+        let frame = [frame_low, frame_high];
+        affine.is_bounded = bounds.concat().iter().chain(&frame).any(|bound| bound.is_finite());
         Ok(Self {
             source: spec.source,
             raw: vec![0.0; indices.len()],
+            fresh: vec![0.0; indices.len()],
             indices,
             affine,
             max_norm: spec.max_norm.unwrap_or(f64::INFINITY),
@@ -177,16 +194,25 @@ impl Term {
         Ok(is_kept)
     }
 
-    /// Gathers the raw values; `self.raw` is as before if they are not all there.
+    /// Takes the raw values; they are as before if they are not all there.
     fn collect(&mut self, observed: &Observed<'_>) -> Result<(), Lack> {
-        let (state, max_age) = (observed.state, self.max_age);
-        let check = |element: usize, valid: bool, stamp: Time| {
-            let age = state.stamp.since(stamp);
-            match (valid, age <= max_age) {
-                (true, true) => Ok(()),
-                (false, _) => Err(Lack::Invalid(element)),
-                (true, false) => Err(Lack::Old(element, age)),
-            }
+        self.gather(observed)?;
+        if !all_finite(&self.fresh) {
+            let found = self.fresh.iter().enumerate().find(|(_, value)| !value.is_finite());
+            return Err(found.map_or(Lack::Missing, |(i, value)| Lack::NotFinite(i, *value)));
+        }
+        std::mem::swap(&mut self.raw, &mut self.fresh);
+        Ok(())
+    }
+
+    /// Gathers the raw values, which need not be finite.
+    fn gather(&mut self, observed: &Observed<'_>) -> Result<(), Lack> {
+        let state = observed.state;
+        let oldest = state.stamp - self.max_age;
+        let check = |element: usize, valid: bool, stamp: Time| match (valid, stamp >= oldest) {
+            (true, true) => Ok(()),
+            (false, _) => Err(Lack::Invalid(element)),
+            (true, false) => Err(Lack::Old(element, state.stamp.since(stamp))),
         };
         let imu = || {
             let imu = state.imu.as_ref().ok_or(Lack::Missing)?;
@@ -198,30 +224,40 @@ impl Term {
             check(0, base.valid, base.stamp)?;
             Ok(base)
         };
-        let (indices, raw) = (&self.indices, &mut self.raw);
+        let (indices, into) = (&self.indices, &mut self.fresh);
         match self.source {
             Source::JointPosition | Source::JointVelocity | Source::JointEffort => {
-                for (i, index) in indices.iter().enumerate() {
-                    let joint = &state.joints[*index];
-                    check(i, joint.valid, joint.stamp)?;
-                }
                 let joints = indices.iter().map(|index| &state.joints[*index]);
+                // Looked at one by one only if one is bad.
+                let mut are_good = true;
+                let mut take = |joint: &JointState, value: f64| {
+                    are_good &= joint.valid & (joint.stamp >= oldest);
+                    value
+                };
                 match self.source {
-                    Source::JointPosition => fill(raw, joints.map(|joint| joint.position)),
-                    Source::JointVelocity => fill(raw, joints.map(|joint| joint.velocity)),
-                    _ => fill(raw, joints.map(|joint| joint.effort)),
+                    Source::JointPosition => {
+                        fill(into, joints.clone().map(|joint| take(joint, joint.position)))
+                    }
+                    Source::JointVelocity => {
+                        fill(into, joints.clone().map(|joint| take(joint, joint.velocity)))
+                    }
+                    _ => fill(into, joints.clone().map(|joint| take(joint, joint.effort))),
+                }
+                if !are_good {
+                    let mut each = joints.enumerate();
+                    each.try_for_each(|(i, joint)| check(i, joint.valid, joint.stamp))?;
                 }
             }
             Source::BaseVelocity => {
                 let base = base()?;
                 let (linear, angular) = (base.linear_velocity, base.angular_velocity);
                 let all = [linear.x, linear.y, angular.z];
-                fill(raw, indices.iter().map(|index| all[*index]))
+                fill(into, indices.iter().map(|index| all[*index]));
             }
-            Source::BaseLinearVelocity => fill(raw, vector(base()?.linear_velocity)),
-            Source::ImuAngularVelocity => fill(raw, vector(imu()?.angular_velocity)),
-            Source::ImuLinearAcceleration => fill(raw, vector(imu()?.linear_acceleration)),
-            Source::ProjectedGravity => fill(raw, vector(projected_gravity(imu()?))),
+            Source::BaseLinearVelocity => fill(into, vector(base()?.linear_velocity)),
+            Source::ImuAngularVelocity => fill(into, vector(imu()?.angular_velocity)),
+            Source::ImuLinearAcceleration => fill(into, vector(imu()?.linear_acceleration)),
+            Source::ProjectedGravity => fill(into, vector(projected_gravity(imu()?))),
             Source::GripperWidth | Source::GripperForce => {
                 let gripper = &state.grippers[indices[0]];
                 check(0, gripper.valid, gripper.stamp)?;
@@ -229,26 +265,28 @@ impl Term {
                     Source::GripperWidth => gripper.width_m,
                     _ => gripper.force_n,
                 };
-                fill(raw, std::iter::once(value))
+                fill(into, std::iter::once(value));
             }
-            Source::LastAction => fill(raw, observed.last_action.iter().map(|v| f64::from(*v))),
+            Source::LastAction => fill(into, observed.last_action.iter().map(|v| f64::from(*v))),
             Source::LastClippedAction => {
-                fill(raw, observed.last_clipped.iter().map(|v| f64::from(*v)))
+                fill(into, observed.last_clipped.iter().map(|v| f64::from(*v)));
             }
-            Source::Time => fill(raw, std::iter::once(observed.time_s)),
+            Source::Time => fill(into, std::iter::once(observed.time_s)),
             Source::Reference => {
                 let reference = &observed.references[self.slot];
-                fill(raw, indices.iter().map(|index| f64::from(reference[*index])))
+                fill(into, indices.iter().map(|index| f64::from(reference[*index])));
             }
             Source::Command => {
                 let slot = observed.commands.get(self.slot);
-                let Some((values, Some(stamp))) = slot.filter(|(v, _)| v.len() == raw.len()) else {
+                let Some((values, Some(stamp))) = slot.filter(|(v, _)| v.len() == into.len())
+                else {
                     return Err(Lack::Missing);
                 };
                 check(0, true, stamp)?;
-                fill(raw, values.iter().copied())
+                fill(into, values.iter().copied());
             }
         }
+        Ok(())
     }
 
     fn stale(&self, policy: &Arc<str>, lack: Lack) -> PolicyError {
@@ -270,20 +308,26 @@ impl Term {
     }
 }
 
-/// All values, or none of them.
-fn fill(raw: &mut [f64], values: impl Iterator<Item = f64> + Clone) -> Result<(), Lack> {
-    for (i, value) in values.clone().enumerate() {
-        if !value.is_finite() {
-            return Err(Lack::NotFinite(i, value));
-        }
+fn fill(into: &mut [f64], values: impl Iterator<Item = f64>) {
+    for (into, value) in into.iter_mut().zip(values) {
+        *into = value;
     }
-    for (raw, value) in raw.iter_mut().zip(values) {
-        *raw = value;
-    }
-    Ok(())
 }
 
-fn vector(vector: Vector3<f64>) -> impl Iterator<Item = f64> + Clone {
+/// What is not finite times 0 is not a number; four sums, which the compiler makes vector instructions of.
+fn all_finite(values: &[f64]) -> bool {
+    let mut sums = [0.0; 4];
+    let (chunks, rest) = values.as_chunks::<4>();
+    for chunk in chunks {
+        for (sum, value) in sums.iter_mut().zip(chunk) {
+            *sum += value * 0.0;
+        }
+    }
+    let rest: f64 = rest.iter().map(|value| value * 0.0).sum();
+    sums.iter().sum::<f64>() + rest == 0.0
+}
+
+fn vector(vector: Vector3<f64>) -> impl Iterator<Item = f64> {
     (0..3).map(move |i| vector[i])
 }
 
