@@ -65,8 +65,12 @@ fn insert(config: &mut zenoh::Config, key: &str, value: impl Serialize) -> zenoh
 }
 
 impl ZenohConfig {
-    /// The session's configuration: rmw_zenoh's own defaults, with these changes.
-    pub(crate) fn session(&self) -> zenoh::Result<zenoh::Config> {
+    /// The session's configuration: rmw_zenoh's own defaults, with these changes. Public for programs that
+    /// open a session of their own beside the carrier's; `ZENOH_CONFIG_OVERRIDE` is not in it yet.
+    ///
+    /// # Errors
+    /// Those of zenoh for an endpoint that is none.
+    pub fn session(&self) -> zenoh::Result<zenoh::Config> {
         let mut config = SessionConfigBuilder::new().build()?;
         match self.mode {
             ZenohMode::Peer => insert(&mut config, "listen/endpoints", &self.listen)?,

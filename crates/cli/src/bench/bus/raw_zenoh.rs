@@ -2,6 +2,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use sinew_bus::ZenohConfig;
 use zenoh::Wait;
 use zenoh::bytes::ZBytes;
 use zenoh::pubsub::{Publisher, Subscriber};
@@ -22,8 +23,8 @@ pub(super) struct RawZenoh {
 impl RawZenoh {
     pub(super) fn open(size: usize) -> Result<Self> {
         let endpoint = free_endpoint()?;
-        let to = open("listen", &endpoint)?;
-        let from = open("connect", &endpoint)?;
+        let to = open(&[&endpoint], &[])?;
+        let from = open(&[], &[&endpoint])?;
         let (handed_over, taken) = channel::<ZBytes>();
         let subscriber = to
             .declare_subscriber("bench/hop")
@@ -69,23 +70,13 @@ impl Hop for RawZenoh {
     }
 }
 
-fn open(role: &str, endpoint: &str) -> Result<zenoh::Session> {
-    let mut config = zenoh::Config::default();
-    for (key, value) in [
-        ("mode", "\"peer\"".to_owned()),
-        ("scouting/multicast/enabled", "false".to_owned()),
-        (
-            "listen/endpoints",
-            if role == "listen" { format!("[\"{endpoint}\"]") } else { "[]".into() },
-        ),
-        (
-            "connect/endpoints",
-            if role == "connect" { format!("[\"{endpoint}\"]") } else { "[]".into() },
-        ),
-    ] {
-        config.insert_json5(key, &value).map_err(failed)?;
-    }
-    zenoh::open(config).wait().map_err(failed)
+/// On the carrier's own settings. Zenoh's defaults would put long payloads into shared memory, which rmw_zenoh leaves
+/// off, and so does the carrier.
+fn open(listen: &[&str], connect: &[&str]) -> Result<zenoh::Session> {
+    let owned = |endpoints: &[&str]| endpoints.iter().map(|&endpoint| endpoint.into()).collect();
+    let config =
+        ZenohConfig { listen: owned(listen), connect: owned(connect), ..ZenohConfig::default() };
+    zenoh::open(config.session().map_err(failed)?).wait().map_err(failed)
 }
 
 fn failed(error: zenoh::Error) -> anyhow::Error {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use serde::Serialize;
-use sinew_bus::names;
+use sinew_bus::Qos;
+use sinew_bus::names::{self, Topic};
 use sinew_msgs::convert::{since_epoch, time_msg};
 use sinew_msgs::sensor_msgs::JointState;
 use sinew_msgs::sinew_msgs::ActuatorCommand;
@@ -13,6 +14,9 @@ use sinew_msgs::sinew_msgs::ActuatorCommand;
 use super::hop::{Pair, WITHIN};
 use crate::bench::stats::{Tail, short};
 use crate::interrupt;
+
+/// Messages of `joint_states` that may wait for the receiver.
+const DEPTH: usize = 250;
 
 /// `joint_states` and `command` of a robot, both at a rate, for a time.
 pub(crate) struct SteadyPlan {
@@ -63,7 +67,10 @@ impl fmt::Display for SteadyRow {
 impl SteadyPlan {
     pub(super) fn measure(&self, carrier: &'static str, pair: &Pair) -> Result<SteadyRow> {
         let (from, to) = pair.nodes()?;
-        let states = to.subscription(&names::JOINT_STATES)?;
+        // Deeper than usual, so that what is counted is the carrier's loss: at this rate the usual 10 are 20 ms, and a
+        // thread may sleep for longer.
+        let name = names::JOINT_STATES.name.into_owned();
+        let states = to.subscription(&Topic::<JointState>::named(name, Qos::reliable(DEPTH)))?;
         let commands = to.subscription(&names::COMMAND)?;
         let state_publisher = from.publisher(&names::JOINT_STATES)?;
         let command_publisher = from.publisher(&names::COMMAND)?;
