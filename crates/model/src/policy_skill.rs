@@ -30,6 +30,10 @@ pub struct PolicyPart {
     /// How much it counts, 0 or more; only ratios matter. May be an argument.
     #[serde(default = "one")]
     pub weight: Scalar,
+    /// Whether its network runs on a thread of its own, ahead of the actions that it gives: for one that is slower than
+    /// a tick of 20 ms. It gives chunks then, and is not one of several.
+    #[serde(default)]
+    pub background: bool,
 }
 
 /// When the motion of a policy is over.

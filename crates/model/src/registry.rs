@@ -244,6 +244,17 @@ impl Checker<'_> {
             let field = "kind.policy.policies[0].weight";
             return Err(self.error(field, "0", "no policy counts", "one weight above 0"));
         }
+        let backgrounds = policy.policies.iter().position(|part| part.background);
+        if let Some(index) = backgrounds.filter(|_| policy.policies.len() > 1) {
+            let field = format!("kind.policy.policies[{index}].background");
+            let allowed = "false, or a policy that is alone";
+            return Err(self.error(
+                &field,
+                "true",
+                "a blend runs all its networks in step",
+                allowed,
+            ));
+        }
         for (field, argument) in policy.number_arguments() {
             let is_number =
                 |schema: &Value| matches!(schema["type"].as_str(), Some("number" | "integer"));

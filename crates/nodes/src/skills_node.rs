@@ -60,6 +60,10 @@ pub struct SkillsParameters {
     pub motion: Motion,
     /// With `motion: moveit`.
     pub moveit: Option<MoveitParameters>,
+    /// Set where the hardware's simulated time waits for this node: a step then waits for networks in the background, so
+    /// that a run can be repeated.
+    #[serde(default)]
+    pub lock_step: bool,
 }
 
 /// Serves `execute_skill`: one skill server, bound to gate and clients over the bus.
@@ -125,6 +129,7 @@ impl SkillsNode {
             nav2,
             motion,
             moveit,
+            lock_step,
         } = parameters;
         backends::check(navigation, nav2.as_ref(), motion, moveit.as_ref())
             .map_err(|e| failed(&format!("parameters: {e}")))?;
@@ -157,6 +162,7 @@ impl SkillsNode {
             navigation,
             motion,
             tick: Duration::from_secs(1) / TICK_RATE_HZ,
+            waits: lock_step,
         })
         .map_err(|e| failed(&e))?;
         Ok(Self {

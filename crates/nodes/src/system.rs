@@ -102,7 +102,11 @@ pub fn compose(description: &LaunchDescription, pace: Pace) -> Result<Composed, 
     let mut nodes = Vec::new();
     for launch in &description.nodes {
         let kind = NodeKind::from_args(&launch.name, &launch.args)?;
-        nodes.push((kind, NodeArguments::from(launch)));
+        let mut arguments = NodeArguments::from(launch);
+        if kind == NodeKind::Skills {
+            arguments.parameters.insert("lock_step".into(), true.into());
+        }
+        nodes.push((kind, arguments));
     }
     nodes.sort_by_key(|(kind, _)| *kind);
     let hardware: Vec<_> = nodes.iter().filter(|(kind, _)| *kind == NodeKind::Hardware).collect();

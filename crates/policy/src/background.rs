@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use sinew_types::{ActuatorCommand, RobotState, Time};
@@ -210,6 +211,14 @@ impl BackgroundPolicy {
     /// Whether the network is at work.
     pub fn is_running(&self) -> bool {
         self.job.is_none() && self.answers.is_empty()
+    }
+
+    /// Blocks until the network is not at work: for a simulation whose time stands still meanwhile.
+    pub fn wait(&self) {
+        while self.is_running() && self.worker.as_ref().is_some_and(|worker| !worker.is_finished())
+        {
+            std::thread::sleep(Duration::from_micros(50));
+        }
     }
 
     /// Ticks since the reset for which no action was left.

@@ -10,7 +10,7 @@ use sinew_types::{
 
 use crate::error::SkillError;
 use crate::io::Failure;
-use crate::learned::LearnedPolicies;
+use crate::learned::{LearnedPolicies, Pictures};
 use crate::limbs::Limbs;
 
 /// A state older than this is not acted on.
@@ -28,6 +28,8 @@ pub(crate) struct Body {
     limbs: Option<Limbs>,
     /// Of skills that are policies, by the skill's id.
     pub(crate) learned: BTreeMap<String, LearnedPolicies>,
+    /// What their cameras see.
+    pub(crate) pictures: Pictures,
     /// Per group of the layout.
     finishes: Vec<Finish>,
     /// Lower and upper position limit per joint of the layout.
@@ -77,6 +79,7 @@ impl Body {
             tick,
             limbs,
             learned,
+            pictures: Pictures::new(),
         })
     }
 

@@ -61,9 +61,9 @@ pub enum SkillError {
         /// Names, widths and units of what it takes.
         allowed: String,
     },
-    /// A policy sees, and skills have no pictures.
+    /// A policy looks through a camera that the robot does not have.
     #[error(
-        "skill `{skill}`: policy `{policy}` takes pictures of camera `{camera}`; a skill's policies may take none"
+        "skill `{skill}`: policy `{policy}` looks through camera `{camera}`; the robot has: {known}"
     )]
     PolicyCamera {
         /// The skill.
@@ -72,6 +72,8 @@ pub enum SkillError {
         policy: String,
         /// The camera.
         camera: String,
+        /// The robot's cameras.
+        known: String,
     },
     /// A policy runs more often than skills are stepped.
     #[error(

@@ -303,6 +303,7 @@ fn a_server_without_its_policies_names_the_file() {
         navigation: Navigation::Own,
         motion: Motion::Own,
         tick: TICK,
+        waits: true,
     };
     let error = SkillServer::new(setup).err().unwrap().to_string();
     assert!(error.contains("/nowhere/reach/reach.policy.yaml"), "{error}");

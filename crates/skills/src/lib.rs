@@ -62,5 +62,6 @@ pub use delegate::{Backend, DelegateCall, DelegateEnd, DelegateEvent, Task};
 pub use error::SkillError;
 pub use goal::{OnBusy, Rejection, SkillGoal};
 pub use io::{ControlSource, Feedback, Inputs, LeaseCall, StepOutput};
+pub use learned::Picture;
 pub use limbs::lacks;
 pub use server::{Manipulation, Motion, Navigation, SkillServer, SkillSetup};

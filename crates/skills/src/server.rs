@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::delegate::{Backend, Delegate, DelegateEvent};
 use crate::error::SkillError;
 use crate::goal::{OnBusy, Rejection, SkillGoal};
 use crate::io::{Inputs, LeaseCall, StepOutput};
-use crate::learned::LearnedPolicies;
+use crate::learned::{LearnedPolicies, Picture};
 use crate::leaving::Leaving;
 use crate::limbs::Limbs;
 use crate::run::{Calls, Phase, Run};
@@ -74,6 +74,9 @@ pub struct SkillSetup {
     pub motion: Motion,
     /// Between two calls of [`SkillServer::step`].
     pub tick: Duration,
+    /// Whether time stands still while a step is computed, as in a simulation in lock-step: a step then waits for
+    /// networks in the background, so that a run can be repeated. On a robot it must not.
+    pub waits: bool,
 }
 
 /// Takes goals and carries them out; see the crate's documentation.
@@ -114,6 +117,7 @@ impl SkillServer {
             navigation,
             motion,
             tick,
+            waits,
         } = setup;
         let limbs = match need_limbs(&registry) {
             true => Some(Limbs::load(&robot, &layout, &policies, manipulation, navigation)?),
@@ -124,7 +128,8 @@ impl SkillServer {
         for manifest in registry.iter() {
             groups_of(manifest, &layout)?;
             if let SkillKind::Policy(spec) = &manifest.kind {
-                let policies = LearnedPolicies::load(manifest, spec, &robot, &embodiment, tick)?;
+                let policies =
+                    LearnedPolicies::load(manifest, spec, &robot, &embodiment, tick, waits)?;
                 learned.insert(manifest.id.clone(), policies);
             }
         }
@@ -320,6 +325,16 @@ impl SkillServer {
         let running = self.runs.iter_mut().filter_map(|run| run.delegate.as_mut());
         let mut delegates = running.chain(leaving);
         delegates.any(|delegate| delegate.take(request, event, now));
+    }
+
+    /// Names of the cameras through which the skills look.
+    pub fn cameras(&self) -> BTreeSet<&str> {
+        self.body.learned.values().flat_map(LearnedPolicies::cameras).collect()
+    }
+
+    /// The newest picture of a camera, for the steps to come.
+    pub fn see(&mut self, camera: &str, picture: Picture) {
+        self.body.pictures.insert(camera.to_owned(), picture);
     }
 
     fn asked(&mut self, request: u64) -> Option<&mut Run> {

@@ -124,10 +124,10 @@ fn lock_step(description: &mut LaunchDescription) -> Result<String> {
                 node.parameters.insert("pace".into(), json!("fastest"));
                 node.parameters.insert("lock_step_with".into(), json!(["skills", "connector"]));
             }
-            NodeKind::Connector => {
+            NodeKind::Skills | NodeKind::Connector => {
                 node.parameters.insert("lock_step".into(), json!(true));
             }
-            NodeKind::Skills | NodeKind::Planner | NodeKind::Teleop => {}
+            NodeKind::Planner | NodeKind::Teleop => {}
         }
     }
     match namespace {

@@ -83,6 +83,30 @@ kind:
     until: canceled
 "#;
 
+/// Looks, grasps and lifts.
+const GRASP: &str = r#"
+id: grasp_seen
+version: 1.0.0
+description: Grasps the object that the wrist camera sees, and lifts it.
+args:
+  type: object
+  properties: {object: {type: string, format: object-id}}
+  required: [object]
+  additionalProperties: false
+groups: [arm, gripper]
+preconditions: [tool_at($object)]
+postconditions: [holding($object)]
+effects: {add: [holding($object)]}
+cost_s: 3.0
+time_limit_s: 15.0
+kind:
+  policy:
+    policies:
+    - manifest: POLICIES/pick_camera/pick_camera.policy.yaml
+      background: true
+    until: postconditions
+"#;
+
 fn manifest(text: &str) -> SkillManifest {
     let policies = repository().join("policies").canonicalize().unwrap();
     let text = text.replace("POLICIES", &policies.display().to_string());
@@ -167,6 +191,64 @@ fn what_a_policy_cannot_be_told_is_rejected() {
     }
 }
 
+/// A robot over a cube, that has the built-in skills and this one.
+fn over_a_cube(grasp: &str) -> Rig {
+    let mut skills = sinew_skills::builtin_manifests().unwrap();
+    skills.push(manifest(grasp));
+    let mut rig = Rig::with_skills(3, SkillRegistry::new(skills).unwrap());
+    assert_eq!(rig.server.cameras().into_iter().collect::<Vec<_>>(), ["wrist"]);
+    for skill in ["drive_to", "reach"] {
+        let outcome = rig.run(skill, json!({"target": "blue_cube"}));
+        assert!(outcome.is_success(), "{outcome:#?}");
+    }
+    rig
+}
+
+#[test]
+fn a_policy_that_looks_grasps_what_its_camera_sees() {
+    // The network in the background, and inline.
+    for grasp in [GRASP, &GRASP.replace("background: true", "background: false")] {
+        let mut rig = over_a_cube(grasp);
+        rig.look_through("wrist");
+        let outcome = rig.run("grasp_seen", json!({"object": "blue_cube"}));
+        assert!(outcome.is_success(), "{outcome:#?}");
+        assert!(measured(&outcome, "commanded_by_policy_s") > 0.5, "{outcome:#?}");
+    }
+}
+
+#[test]
+fn a_run_with_a_network_in_the_background_can_be_repeated() {
+    let run = || {
+        let mut rig = over_a_cube(GRASP);
+        rig.look_through("wrist");
+        let outcome = rig.run("grasp_seen", json!({"object": "blue_cube"}));
+        (outcome.elapsed, rig.world.robot)
+    };
+    let ((first_took, first), (second_took, second)) = (run(), run());
+    assert_eq!(first_took, second_took);
+    assert_eq!(first.map_from_tool, second.map_from_tool);
+}
+
+#[test]
+fn a_policy_that_sees_nothing_or_nothing_new_does_not_move_the_robot() {
+    for blind_from in [0, 20] {
+        let mut rig = over_a_cube(GRASP);
+        if blind_from > 0 {
+            rig.look_through("wrist");
+        }
+        let goal = rig.goal("grasp_seen", json!({"object": "blue_cube"}));
+        let id = rig.send(goal).unwrap();
+        for _ in 0..blind_from {
+            rig.tick();
+        }
+        rig.look_away();
+        let outcome = rig.wait(id);
+        assert_eq!(outcome.error, ErrorCode::ObservationStale, "{outcome:#?}");
+        let [_, _, arm] = rig.speeds();
+        assert!(arm < 0.02, "{arm} rad/s");
+    }
+}
+
 #[test]
 fn code_of_a_built_in_skill_needs_the_groups_that_it_moves() {
     let robot = RobotModel::load(repository().join("urdf/mobi.robot.yaml")).unwrap();
@@ -183,6 +265,7 @@ fn code_of_a_built_in_skill_needs_the_groups_that_it_moves() {
         navigation: Navigation::default(),
         motion: Motion::default(),
         tick: TICK,
+        waits: true,
     });
     let said = error.err().unwrap().to_string();
     assert!(said.contains("built-in skill `home` commands arm; the skill claims: base"), "{said}");
@@ -226,6 +309,11 @@ fn what_does_not_fit_is_an_error_that_names_it() {
         ),
         ("position_of: $target", "position_of: $other", "is not in args.properties"),
         ("until: postconditions", "until: {elapsed_s: -1.0}", "kind.policy.until.elapsed_s"),
+        (
+            "      inputs:\n",
+            "      background: true\n      inputs:\n",
+            "given, for a network that runs in the background",
+        ),
         ("until: postconditions", "until: sometime", "sometime"),
         ("until: postconditions", "until: {elapsed_s: 31.0}", "is never reached"),
         ("      inputs:\n", "      weight: 0.0\n      inputs:\n", "no policy counts"),
@@ -253,6 +341,7 @@ fn what_does_not_fit_is_an_error_that_names_it() {
                 navigation: Navigation::default(),
                 motion: Motion::default(),
                 tick: TICK,
+                waits: true,
             })
             .err()
             .map_or_else(String::new, |error| error.to_string()),

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use nalgebra::Isometry3;
 use serde_json::Value;
-use sinew_driver_sim::{ObjectInfo, PerceptionSource, SimDriver, SimWorld, Surface, World};
+use sinew_driver_sim::{
+    ObjectInfo, PerceptionSource, Renderer, SimDriver, SimWorld, Surface, World,
+};
 use sinew_hardware::{
     Accepted, ControlHandle, ControlLoop, EmergencyStop, GateConfig, GroupLimits, GroupSet,
     LeaseRequest, Mode, Notice, OutputKind, RequestId, Unconfigured,
@@ -17,8 +19,8 @@ use sinew_model::{
 };
 use sinew_robot::{Kinematics, RobotModel};
 use sinew_skills::{
-    Feedback, GroupAuthority, Inputs, LeaseCall, Manipulation, Motion, Navigation, Rejection,
-    SafetyView, SkillGoal, SkillServer, SkillSetup, builtin_manifests,
+    Feedback, GroupAuthority, Inputs, LeaseCall, Manipulation, Motion, Navigation, Picture,
+    Rejection, SafetyView, SkillGoal, SkillServer, SkillSetup, builtin_manifests,
 };
 use sinew_types::{
     ActuatorCommand, BootId, ErrorCode, GoalId, GroupKind, Layout, LeaseId, Outcome, RobotState,
@@ -27,6 +29,8 @@ use sinew_types::{
 
 /// Between two steps of the server.
 pub(crate) const TICK: Duration = Duration::from_millis(20);
+/// Edge of the wrist camera's pictures, as the robot file has it.
+const PICTURE_PX: u32 = 224;
 const BOOT_ID: BootId = BootId(1);
 
 /// See the module's documentation.
@@ -50,6 +54,8 @@ pub(crate) struct Rig {
     pub(crate) twist_step_limit: [f64; 2],
     state: RobotState,
     perception: PerceptionSource,
+    /// What draws pictures for the skills, and the camera that they are of.
+    eye: Option<(Renderer, String)>,
     facts: Facts,
     layout: Layout,
     acquiring: Vec<(RequestId, u64)>,
@@ -130,12 +136,14 @@ impl Rig {
             navigation: Navigation::Own,
             motion: Motion::Own,
             tick: TICK,
+            waits: true,
         })
         .unwrap();
         let mut rig = Self {
             facts: Facts::new(&robot, &layout),
             state: control.state().clone(),
             perception: seen.perception(seed),
+            eye: None,
             world: WorldState::default(),
             now: Time::ZERO,
             feedback: Vec::new(),
@@ -265,6 +273,14 @@ impl Rig {
                 self.world.insert(world_object(&object.info, pose, std_m, observation.stamp));
             }
         }
+        if let Some((renderer, camera)) = &mut self.eye {
+            let png = renderer.picture(camera, PICTURE_PX, PICTURE_PX).unwrap();
+            let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
+            let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
+            reader.next_frame(&mut rgb).unwrap();
+            let (width, height) = (PICTURE_PX as usize, PICTURE_PX as usize);
+            self.server.see(camera, Picture { width, height, rgb, stamp: self.state.stamp });
+        }
         self.world.robot = self.facts.facts(&self.state);
         self.world.stamp = self.now;
         let held: Vec<bool> = self
@@ -276,6 +292,16 @@ impl Rig {
         for (object, held) in self.world.objects.values_mut().zip(held) {
             object.held_by = held.then(|| "gripper".to_owned());
         }
+    }
+
+    /// From now on skills have the pictures of a camera.
+    pub(crate) fn look_through(&mut self, camera: &str) {
+        self.eye = Some((self.seen.renderer(), camera.to_owned()));
+    }
+
+    /// From now on there are no new pictures.
+    pub(crate) fn look_away(&mut self) {
+        self.eye = None;
     }
 
     /// A goal at full speed.
