@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rtrb::{Consumer, Producer, RingBuffer};
-use sinew_types::{ActuatorCommand, RobotState, Time};
+use sinew_types::{ActuatorCommand, Layout, RobotState, Time};
 
 use crate::{CommandInputs, Embodiment, Policy, PolicyError};
 
@@ -16,8 +16,9 @@ const ORDERS: usize = 16;
 /// Runs one policy at a time, and changes to another one at the boundary of a tick.
 ///
 /// Loads, swaps and stops are one queue, in the order in which they were asked for. A policy is loaded and
-/// checked on a thread of its own; one that is refused leaves the running one as it is. After a swap joint
-/// targets blend over from those that were commanded last.
+/// checked on a thread of its own; one that is refused leaves the running one as it is, and so does one of another
+/// rate, or that commands other groups, since the host's owner has a lease of the groups and steps it at the rate of the
+/// one before. After a swap joint targets blend over from those that were commanded last.
 pub struct PolicyHost {
     current: Option<Box<Running>>,
     orders: Consumer<Order>,
@@ -54,20 +55,77 @@ struct Running {
     output: ActuatorCommand,
 }
 
+/// What a policy must have in common with the one that it takes over from.
+struct Role {
+    groups: Vec<usize>,
+    rate_hz: f64,
+}
+
+impl Role {
+    fn of(policy: &Policy, layout: &Layout) -> Self {
+        let manifest = policy.manifest();
+        Self { groups: manifest.groups(layout), rate_hz: manifest.rate_hz }
+    }
+
+    fn check(&self, policy: &Policy, layout: &Layout) -> Result<(), PolicyError> {
+        let manifest = policy.manifest();
+        let names = |groups: &[usize]| {
+            let names = groups.iter().map(|group| layout.groups()[*group].name.as_str());
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let groups = manifest.groups(layout);
+        if groups != self.groups {
+            let allowed = format!("of {}, as the policy that runs", names(&self.groups));
+            return Err(manifest.field_error("action", format!("of {}", names(&groups)), allowed));
+        }
+        if manifest.rate_hz != self.rate_hz {
+            let allowed = format!("{}, as the policy that runs", self.rate_hz);
+            return Err(manifest.field_error("rate_hz", manifest.rate_hz, allowed));
+        }
+        Ok(())
+    }
+}
+
+impl Running {
+    fn new(policy: Policy, layout: &Layout) -> Self {
+        Self {
+            inputs: policy.command_inputs(),
+            policy,
+            from: vec![f64::NAN; layout.joints().len()],
+            since: None,
+            output: ActuatorCommand::unused(layout),
+        }
+    }
+}
+
 impl PolicyHost {
     /// A host of no policy yet, and what loads policies into it.
     ///
     /// `blend` is the time over which joint targets change from those of one policy to those of the next.
     pub fn new(robot: impl Into<Embodiment>, blend: Duration) -> (Self, PolicyLoader) {
+        Self::made(None, robot.into(), blend)
+    }
+
+    /// The same with a policy that runs from the first step on.
+    pub fn with_policy(
+        policy: Policy,
+        robot: impl Into<Embodiment>,
+        blend: Duration,
+    ) -> (Self, PolicyLoader) {
+        Self::made(Some(policy), robot.into(), blend)
+    }
+
+    fn made(policy: Option<Policy>, robot: Embodiment, blend: Duration) -> (Self, PolicyLoader) {
+        let current = policy.map(|policy| Box::new(Running::new(policy, robot.layout())));
+        let role = current.as_ref().map(|running| Role::of(&running.policy, robot.layout()));
         let (orders_in, orders) = RingBuffer::new(ORDERS);
         let (done, done_out) = RingBuffer::new(2 * ORDERS);
         let (requests, requests_out) = channel();
         let (outcomes_in, outcomes) = channel();
-        let robot = robot.into();
         let worker = std::thread::Builder::new().name("policy-loader".into()).spawn(move || {
-            serve(&robot, &requests_out, &outcomes_in, orders_in, done_out);
+            serve(&robot, role, &requests_out, &outcomes_in, orders_in, done_out);
         });
-        let host = Self { current: None, orders, done, blend, swaps: 0 };
+        let host = Self { current, orders, done, blend, swaps: 0 };
         // Without a thread every request is answered by silence, as after the host's end.
         (host, PolicyLoader { requests, outcomes, worker: worker.ok(), last: 0 })
     }
@@ -75,6 +133,11 @@ impl PolicyHost {
     /// The policy that runs, if one does.
     pub fn policy(&self) -> Option<&Policy> {
         self.current.as_ref().map(|running| &running.policy)
+    }
+
+    /// The policy that runs, and the inputs that it was given.
+    pub fn running(&self) -> Option<(&Policy, &CommandInputs)> {
+        self.current.as_ref().map(|running| (&running.policy, &running.inputs))
     }
 
     /// Inputs of the policy that runs, to be set before each step. After a swap they hold what the one before was
@@ -198,6 +261,7 @@ impl Drop for PolicyLoader {
 
 fn serve(
     robot: &Embodiment,
+    mut role: Option<Role>,
     requests: &Receiver<(u64, Request)>,
     outcomes: &Sender<(u64, Result<(), PolicyError>)>,
     mut orders: Producer<Order>,
@@ -205,15 +269,15 @@ fn serve(
 ) {
     while let Ok((number, request)) = requests.recv() {
         let mut order = match request {
-            Request::Stop => Ok(Order::Stop),
-            Request::Load(manifest) => Policy::load(manifest, robot).map(|policy| {
-                Order::Swap(Box::new(Running {
-                    inputs: policy.command_inputs(),
-                    policy,
-                    from: vec![f64::NAN; robot.layout().joints().len()],
-                    since: None,
-                    output: ActuatorCommand::unused(robot.layout()),
-                }))
+            Request::Stop => {
+                role = None;
+                Ok(Order::Stop)
+            }
+            Request::Load(manifest) => Policy::load(manifest, robot).and_then(|policy| {
+                let layout = robot.layout();
+                role.as_ref().map_or(Ok(()), |role| role.check(&policy, layout))?;
+                role = Some(Role::of(&policy, layout));
+                Ok(Order::Swap(Box::new(Running::new(policy, layout))))
             }),
         };
         let outcome = loop {

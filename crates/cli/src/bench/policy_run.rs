@@ -17,13 +17,13 @@ use sinew_hardware::{
     monotonic_now, thread_cpu_time,
 };
 use sinew_policy::{
-    CommandInputs, Embodiment, InputSpec, Policy, PolicyManifest, Rollout, RunOn,
-    Source as TermSource,
+    Embodiment, InputSpec, Policy, PolicyHost, PolicyManifest, Rollout, RunOn, Source as TermSource,
 };
 use sinew_robot::RobotModel;
 use sinew_types::{ActuatorCommand, BootId, GroupKind, JointCommand, Layout, LeaseId, Source};
 
 use super::pacing::involuntary_switches;
+use super::policy_watch::PolicyWatch;
 use super::stats::{Misses, Sample, Tail, bars, short};
 use crate::exit::refused;
 use crate::interrupt;
@@ -31,6 +31,8 @@ use crate::output::table;
 
 /// Whatever is waited for comes within this time.
 const WITHIN: Duration = Duration::from_secs(10);
+/// How long joint targets take to change from those of a policy to those of the one that takes over.
+const BLEND: Duration = Duration::from_millis(200);
 const BOOT_ID: BootId = BootId(1);
 
 /// What drives the joints.
@@ -55,6 +57,8 @@ pub(crate) struct RunPlan {
     pub(crate) values: Vec<(String, Vec<f64>)>,
     /// Where the ticks are taken down.
     pub(crate) record: Option<PathBuf>,
+    /// Whether the policy is loaded anew when its files change.
+    pub(crate) watch: bool,
 }
 
 /// What `sinew policy run --json` prints.
@@ -74,6 +78,8 @@ pub(crate) struct RunReport {
     /// Of the control loop beside it.
     loop_cycles: u64,
     loop_missed: u64,
+    /// How often a policy that was loaded anew took over.
+    swaps: u64,
     #[serde(skip)]
     histogram: String,
 }
@@ -93,7 +99,9 @@ pub(crate) fn run(plan: &RunPlan) -> Result<RunReport> {
     let (inactive, stop) = Unconfigured::new(driver).configure()?;
     let layout = inactive.layout().clone();
     let robot = Embodiment::new(&layout, Arc::new(model));
-    let (policy, inputs) = load(plan, &robot)?;
+    let policy = load(plan, &robot)?;
+    let (host, loader) = PolicyHost::with_policy(policy, robot, BLEND);
+    let _watch = plan.watch.then(|| PolicyWatch::start(plan.manifest.clone(), loader));
     let (control, handle) = ControlLoop::with_fallback(inactive, gate, fallback)?;
     let runner = RealTimeRunner::spawn(control, stop, RealTimeConfig::default())?;
     let mut session = Session {
@@ -101,8 +109,7 @@ pub(crate) fn run(plan: &RunPlan) -> Result<RunReport> {
         layout,
         handle,
         lease: LeaseId::default(),
-        policy,
-        inputs,
+        host,
         plan,
         seq: 0,
     };
@@ -146,7 +153,7 @@ fn plant(plant: &Plant) -> Result<(RobotModel, Box<dyn HardwareInterface>)> {
     })
 }
 
-fn load(plan: &RunPlan, robot: &Embodiment) -> Result<(Policy, CommandInputs)> {
+fn load(plan: &RunPlan, robot: &Embodiment) -> Result<Policy> {
     let mut manifest = PolicyManifest::load(&plan.manifest).map_err(refused)?;
     let pictured = manifest.inputs.iter().find_map(|input| match input {
         InputSpec::Image { camera, .. } => Some(camera),
@@ -167,16 +174,14 @@ fn load(plan: &RunPlan, robot: &Embodiment) -> Result<(Policy, CommandInputs)> {
     for (name, values) in &plan.values {
         inputs.set(name, values, sinew_types::Time::ZERO).map_err(refused)?;
     }
-    inputs.clear();
-    Ok((policy, inputs))
+    Ok(policy)
 }
 
 struct Session<'a> {
     layout: Layout,
     handle: ControlHandle,
     lease: LeaseId,
-    policy: Policy,
-    inputs: CommandInputs,
+    host: PolicyHost,
     plan: &'a RunPlan,
     seq: u64,
     record: Option<Rollout>,
@@ -184,7 +189,7 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn drive(&mut self) -> Result<RunReport> {
-        let commands = self.commands();
+        let mut commands = self.commands()?;
         self.until("a state of all joints", |this| {
             this.handle.state().joints.iter().all(|joint| joint.valid).then_some(())
         })?;
@@ -194,11 +199,10 @@ impl Session<'_> {
             (this.handle.safety().mode == Mode::Ready).then_some(())
         })?;
         self.lease = self.acquire()?;
-        let mut command = self.first_command();
-        let period = self.policy.period();
+        let mut command = self.first_command()?;
+        let period = self.policy()?.period();
         let capacity = (f64::from(self.plan.seconds) / period.as_secs_f64()) as usize + 2;
         let mut samples = Vec::with_capacity(capacity);
-        let mut begins = true;
 
         // Behind the control loop, before everything else.
         let priority = RealTimeConfig::default().fifo_priority.map(|own| own.saturating_sub(1));
@@ -209,7 +213,7 @@ impl Session<'_> {
         while monotonic_now() < end && !interrupt::is_set() {
             let deadline = deadlines.next();
             let (started, cpu_before) = (monotonic_now(), thread_cpu_time());
-            self.tick(&commands, &mut command, std::mem::take(&mut begins))?;
+            self.tick(&mut commands, &mut command)?;
             let (cpu, ended) = (thread_cpu_time().saturating_sub(cpu_before), monotonic_now());
             let missed = deadlines.advance(ended) > 0;
             let switches = involuntary_switches();
@@ -229,28 +233,30 @@ impl Session<'_> {
 
     fn tick(
         &mut self,
-        commands: &[(String, Vec<f64>)],
+        commands: &mut Vec<(String, Vec<f64>)>,
         command: &mut ActuatorCommand,
-        begins: bool,
     ) -> Result<()> {
         while let Some(notice) = self.handle.poll() {
             if let Notice::LeaseVoided(voided) = notice {
                 bail!("the gate took the robot away: {}", voided.reason);
             }
         }
-        let Self { handle, policy, inputs, .. } = self;
+        let swaps = self.host.swaps();
+        self.host.take_orders(command);
+        if self.host.swaps() != swaps {
+            *commands = self.commands()?;
+        }
+        let Self { handle, host, .. } = self;
         let state = &handle.snapshot().state;
-        for (name, values) in commands {
-            inputs.set(name, values, state.stamp)?;
+        if let Some(inputs) = host.inputs() {
+            for (name, values) in commands {
+                inputs.set(name, values, state.stamp)?;
+            }
         }
         // On the state of its first tick, from which a replay begins too.
-        if begins {
-            policy.reset(state)?;
-        }
-        policy.step(state, inputs)?;
+        host.step(state, command)?;
         command.tick = state.tick;
-        policy.write(command);
-        if let Some(record) = &mut self.record {
+        if let (Some(record), Some((policy, inputs))) = (&mut self.record, host.running()) {
             record.record(policy, state, inputs);
         }
         self.seq += 1;
@@ -261,10 +267,15 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// The policy that runs. It is never stopped.
+    fn policy(&self) -> Result<&Policy> {
+        self.host.policy().context("no policy runs")
+    }
+
     /// The values of every command that the policy takes.
-    fn commands(&self) -> Vec<(String, Vec<f64>)> {
+    fn commands(&self) -> Result<Vec<(String, Vec<f64>)>> {
         let mut all: Vec<(String, Vec<f64>)> = Vec::new();
-        for input in &self.policy.manifest().inputs {
+        for input in &self.policy()?.manifest().inputs {
             let InputSpec::Observation { terms, .. } = input else { continue };
             for term in terms.iter().filter(|term| term.source == TermSource::Command) {
                 let name = term.name.clone().unwrap_or_default();
@@ -276,11 +287,12 @@ impl Session<'_> {
                 }
             }
         }
-        all
+        Ok(all)
     }
 
     fn acquire(&mut self) -> Result<LeaseId> {
-        let groups = self.policy.manifest().groups(&self.layout);
+        let policy = self.policy()?;
+        let groups = policy.manifest().groups(&self.layout);
         let names = groups.iter().map(|group| self.layout.groups()[*group].name.as_str());
         let groups =
             GroupSet::named(&self.layout, names).map_err(|group| anyhow!("no group `{group}`"))?;
@@ -288,7 +300,7 @@ impl Session<'_> {
             source: Source::Skill,
             groups,
             boot_id: BOOT_ID,
-            command_period: self.policy.period(),
+            command_period: policy.period(),
         };
         let asked = self.handle.acquire(request)?;
         match self.answer(asked, "the robot cannot be commanded")? {
@@ -313,10 +325,11 @@ impl Session<'_> {
     }
 
     /// Joints of the leased groups that the policy does not command stay where they are.
-    fn first_command(&mut self) -> ActuatorCommand {
+    fn first_command(&mut self) -> Result<ActuatorCommand> {
         let mut command = ActuatorCommand::unused(&self.layout);
-        command.valid_for = (self.policy.period() * 3).max(Duration::from_millis(100));
-        let groups = self.policy.manifest().groups(&self.layout);
+        let policy = self.policy()?;
+        command.valid_for = (policy.period() * 3).max(Duration::from_millis(100));
+        let groups = policy.manifest().groups(&self.layout);
         let state = self.handle.state();
         for group in groups.iter().map(|group| &self.layout.groups()[*group]) {
             let follows_positions = group.kind == GroupKind::Joints;
@@ -324,7 +337,7 @@ impl Session<'_> {
                 command.joints[*joint] = JointCommand::position(state.joints[*joint].position);
             }
         }
-        command
+        Ok(command)
     }
 
     fn until<T>(&mut self, what: &str, mut poll: impl FnMut(&mut Self) -> Option<T>) -> Result<T> {
@@ -342,14 +355,15 @@ impl Session<'_> {
     }
 
     fn report(&self, samples: &[Sample]) -> Result<RunReport> {
-        let manifest = self.policy.manifest();
+        let policy = self.policy()?;
+        let manifest = policy.manifest();
         let tail = |of: fn(&Sample) -> Duration| Tail::of(samples.iter().map(of));
         let (Some(lateness), Some(work), Some(cpu)) =
             (tail(|s| s.lateness), tail(|s| s.work), tail(|s| s.cpu))
         else {
             bail!("interrupted before the first tick");
         };
-        let (repeated, kept) = self.policy.degraded();
+        let (repeated, kept) = policy.degraded();
         let budget = Duration::from_secs_f64(manifest.budget.run_p99_s);
         Ok(RunReport {
             policy: manifest.id.clone(),
@@ -359,11 +373,12 @@ impl Session<'_> {
             lateness,
             work,
             cpu,
-            misses: Misses::among(samples, self.policy.period(), budget),
+            misses: Misses::among(samples, policy.period(), budget),
             repeated,
             kept,
             loop_cycles: 0,
             loop_missed: 0,
+            swaps: self.host.swaps(),
             histogram: bars(samples.iter().map(|sample| sample.lateness)),
         })
     }
@@ -388,13 +403,14 @@ impl fmt::Display for RunReport {
         writeln!(
             f,
             "missed ticks: {}, {} explained; control loop: {} of {} cycles missed; degraded: {} repeated, {} \
-             with old values",
+             with old values; policies loaded anew: {}",
             self.misses.total,
             self.misses.explained,
             self.loop_missed,
             self.loop_cycles,
             self.repeated,
-            self.kept
+            self.kept,
+            self.swaps
         )
     }
 }

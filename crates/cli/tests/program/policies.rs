@@ -1,8 +1,13 @@
 //! `sinew policy`.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use crate::support::{json, root, sinew, text};
+use rustix::process::{Pid, Signal};
+
+use crate::support::{PROGRAM, copy_folder, json, root, sinew, text};
 
 #[test]
 fn a_policy_is_checked_for_a_robot_and_says_what_it_sees() {
@@ -70,6 +75,45 @@ fn a_bench_times_each_stage_beside_the_bare_call() {
     assert!(rows[1]["missing"].as_str().unwrap().contains("Cuda is not there"), "{report:#}");
 }
 
+/// Waits for a line of the program.
+fn hear(lines: &mut impl Iterator<Item = std::io::Result<String>>, wanted: &str) -> String {
+    let found = lines.map(|line| line.unwrap()).find(|line| line.contains(wanted));
+    found.unwrap_or_else(|| panic!("it ended before it said `{wanted}`"))
+}
+
+#[test]
+fn a_policy_that_changes_while_it_runs_takes_over_and_a_broken_one_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(&root().join("policies/reach"), folder.path());
+    let manifest = folder.path().join("reach.policy.yaml");
+    let mut child = Command::new(PROGRAM)
+        .args(["policy", "run", &manifest.display().to_string()])
+        .args(["--driver", "sim", "--seconds", "120", "--watch", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let good = std::fs::read_to_string(&manifest).unwrap();
+    // It says nothing when it begins, so that there are changes until it has.
+    for round in 0..3 {
+        std::fs::write(&manifest, format!("{good}# {round}\n")).unwrap();
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    let said = hear(&mut lines, "takes over");
+    assert!(said.contains("reach.policy.yaml"), "{said}");
+    std::fs::write(&manifest, good.replace("sha256: \"", "sha256: \"0")).unwrap();
+    let said = hear(&mut lines, "not loaded");
+    assert!(said.contains("the policy that runs goes on"), "{said}");
+    std::fs::write(&manifest, &good).unwrap();
+    hear(&mut lines, "takes over");
+    let pid = Pid::from_child(&child);
+    rustix::process::kill_process(pid, Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(json(&output)["swaps"].as_u64().unwrap() >= 2, "{}", text(&output));
+}
+
 #[test]
 fn a_policy_runs_alone_and_refuses_what_makes_no_sense() {
     let reach = root().join("policies/reach/reach.policy.yaml").display().to_string();
@@ -100,6 +144,7 @@ fn a_policy_runs_alone_and_refuses_what_makes_no_sense() {
         (&["--set", "tool_position_error=1"], "tool_position_error"),
         (&["--set", "tool=a"], "NAME=NUMBER"),
         (&["--rate", "5000"], "up to 1000 Hz"),
+        (&["--watch", "--rate", "100"], "--rate"),
     ] {
         let output = run(more);
         assert_eq!(output.status.code(), Some(2), "{more:?}: {}", text(&output));

@@ -146,6 +146,16 @@ impl PolicyManifest {
         groups.filter(|(_, group)| commands(group)).map(|(index, _)| index).collect()
     }
 
+    /// The files that it names, relative to its own folder: models and golden rollout.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let starts = self.inputs.iter().filter_map(|input| match input {
+            InputSpec::State { start: Start::Model { file, .. }, .. } => Some(file.as_path()),
+            _ => None,
+        });
+        let golden = self.golden.rollout.as_deref();
+        std::iter::once(self.model.file.as_path()).chain(starts).chain(golden)
+    }
+
     /// Actions that the network gives at once.
     pub fn chunk_length(&self) -> usize {
         self.chunk.as_ref().map_or(1, |chunk| chunk.length)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sinew_policy::{PolicyError, PolicyHost};
+use sinew_policy::{Policy, PolicyError, PolicyHost};
 use sinew_types::{ActuatorCommand, Time};
 
 use crate::common::{MANIFEST, Net, layout, state, write};
@@ -127,4 +127,32 @@ fn a_load_that_is_refused_leaves_the_running_policy_as_it_is() {
     assert!(matches!(error, PolicyError::Read { .. }), "{error}");
     assert!(rig.tick().unwrap());
     assert_eq!((rig.host.swaps(), rig.position()), (1, 1.0));
+}
+
+#[test]
+fn a_policy_of_another_rate_does_not_take_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), &net(), &manifest("1.0"));
+    let policy = Policy::load(&path, &layout()).unwrap();
+    let (host, mut loader) = PolicyHost::with_policy(policy, &layout(), Duration::ZERO);
+    let command = ActuatorCommand::unused(&layout());
+    let mut rig = Rig { host, command, now: Time::ZERO + Duration::from_secs(1) };
+    assert!(rig.tick().unwrap(), "it runs from the first tick on");
+    let slow = manifest("2.0").replace("rate_hz: 50", "rate_hz: 25");
+    loader.load(write(folder.path(), &net(), &slow));
+    let error = loop {
+        match loader.outcome() {
+            Some((_, outcome)) => break outcome.unwrap_err().to_string(),
+            None => std::thread::yield_now(),
+        }
+    };
+    assert!(error.contains("rate_hz is 25; allowed: 50, as the policy that runs"), "{error}");
+    // After a stop there is nothing that it must be alike to.
+    loader.stop();
+    loader.load(write(folder.path(), &net(), &slow));
+    while rig.host.swaps() == 0 {
+        let _ = rig.tick().unwrap();
+        std::thread::yield_now();
+    }
+    assert_eq!(rig.position(), 2.0);
 }

@@ -45,6 +45,10 @@ pub(super) struct RunArgs {
     /// Take every tick down in this file, for `sinew policy replay`.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Load the policy anew whenever its files change: it takes over at a tick, targets blend over in 0.2 s. What cannot be
+    /// loaded is told, and the policy that runs goes on.
+    #[arg(long, conflicts_with_all = ["record", "rate"])]
+    watch: bool,
     /// Switches the drives of a real robot on.
     #[arg(long)]
     arm: bool,
@@ -93,6 +97,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
         rate_hz: args.rate,
         values: args.values.iter().map(|text| value(text)).collect::<Result<_>>()?,
         record: args.record.clone(),
+        watch: args.watch,
     };
     let report = policy_run::run(&plan)?;
     if args.json {
