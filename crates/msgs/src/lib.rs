@@ -25,7 +25,7 @@ mod generated {
 
 pub use generated::ros::{
     control_msgs, controller_manager_msgs, lifecycle_msgs, moveit_msgs, nav2_msgs,
-    object_recognition_msgs, octomap_msgs, rcl_interfaces, sinew_msgs,
+    object_recognition_msgs, octomap_msgs, rcl_interfaces, sinew_msgs, vision_msgs,
 };
 pub use hiroz_msgs::ros::{
     action_msgs, builtin_interfaces, diagnostic_msgs, geometry_msgs, nav_msgs, rosgraph_msgs,
