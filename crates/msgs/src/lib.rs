@@ -9,6 +9,8 @@ pub mod cdr;
 pub mod convert;
 mod defaults;
 
+/// What a `uint8[]` is in messages: bytes in one piece or several, which need not be copied.
+pub use hiroz::ZBuf as Bytes;
 use hiroz::TypeInfo;
 use hiroz::entity::TypeHash;
 
