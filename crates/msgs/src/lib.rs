@@ -9,9 +9,9 @@ pub mod cdr;
 pub mod convert;
 mod defaults;
 
+use hiroz::TypeInfo;
 /// What a `uint8[]` is in messages: bytes in one piece or several, which need not be copied.
 pub use hiroz::ZBuf as Bytes;
-use hiroz::TypeInfo;
 use hiroz::entity::TypeHash;
 
 // The generated code names this module as its own crate's.

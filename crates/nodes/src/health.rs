@@ -44,11 +44,7 @@ impl Health {
         }
     }
 
-    pub(crate) fn publish(
-        &self,
-        now: Time,
-        status: Vec<DiagnosticStatus>,
-    ) -> Result<(), BusError> {
+    pub(crate) fn publish(&self, now: Time, status: Vec<DiagnosticStatus>) -> Result<(), BusError> {
         let header = Header { stamp: self.clock.stamp(now), frame_id: String::new() };
         self.publisher.publish(&DiagnosticArray { header, status })
     }

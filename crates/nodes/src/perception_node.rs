@@ -32,7 +32,7 @@ pub use parameters::PerceptionParameters;
 use tally::Tally;
 
 /// Messages that wait for the robot's state at their time; of more, the oldest are not waited for.
-const MAX_WAITING: usize = 10;
+const MAX_WAITING: usize = 100;
 /// Of fixed frames each publisher keeps its own newest message, and there may be many publishers.
 const FIXED_FRAMES: Qos = Qos::latched(100);
 

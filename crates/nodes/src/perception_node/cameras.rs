@@ -98,7 +98,9 @@ impl Cameras {
 
     /// What is to be told of each camera, by name.
     pub(super) fn found(&self, now: Time) -> impl Iterator<Item = (&str, Found)> {
-        self.cameras.iter().map(move |camera| (camera.name.as_str(), camera.found(now, self.max_age)))
+        self.cameras
+            .iter()
+            .map(move |camera| (camera.name.as_str(), camera.found(now, self.max_age)))
     }
 
     fn picture(&mut self, camera: &str, now: Time) -> TakePictureResponse {

@@ -300,7 +300,8 @@ mod tests {
 
     #[track_caller]
     fn same(a: &Isometry3<f64>, b: &Isometry3<f64>) {
-        let (moved, turned) = ((a.inverse() * b).translation.vector.norm(), a.rotation.angle_to(&b.rotation));
+        let (moved, turned) =
+            ((a.inverse() * b).translation.vector.norm(), a.rotation.angle_to(&b.rotation));
         assert!(moved < 1e-9 && turned < 1e-9, "{a} {b}");
     }
 
@@ -347,7 +348,10 @@ mod tests {
         rig.hang("b", "a", &Isometry3::identity());
         for frame in ["camera", "a", ""] {
             let error = rig.frames.world_from(frame, Time::ZERO).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("frame `{frame}` is not known; known: a, ")), "{error}");
+            assert!(
+                error.starts_with(&format!("frame `{frame}` is not known; known: a, ")),
+                "{error}"
+            );
             assert!(error.contains(CAMERA) && error.contains(", map, "), "{error}");
         }
     }

@@ -88,11 +88,7 @@ impl Identities {
             .collect()
     }
 
-    fn associate(
-        &self,
-        sights: &[Sight<'_>],
-        found: &mut [Option<Result<usize, Unidentified>>],
-    ) {
+    fn associate(&self, sights: &[Sight<'_>], found: &mut [Option<Result<usize, Unidentified>>]) {
         let mut pairs = Vec::new();
         for (s, sight) in sights.iter().enumerate().filter(|(_, s)| s.tracker_id.is_empty()) {
             for (k, known) in self.known.iter().enumerate() {

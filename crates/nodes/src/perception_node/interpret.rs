@@ -335,10 +335,8 @@ classes:
     fn a_detections_own_header_comes_before_that_of_the_list() {
         let mut rig = Rig::new();
         let mut own = detection("red_cube", 0.9, 0.5);
-        own.header = Header {
-            stamp: time_to_msg(Time::from_nanos(2_000_000_000)),
-            frame_id: "map".into(),
-        };
+        own.header =
+            Header { stamp: time_to_msg(Time::from_nanos(2_000_000_000)), frame_id: "map".into() };
         assert!((rig.see(vec![own.clone()])[0].center().x - 0.5).abs() < 1e-12);
         own.header.stamp.sec = 1;
         assert!(rig.refused(own).contains("before what is remembered"));

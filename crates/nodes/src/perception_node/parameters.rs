@@ -59,9 +59,9 @@ impl PerceptionParameters {
                 Err(failed(&"max_picture_age_s: given; allowed: only with pictures"))
             }
             // A day: what does not fit a duration is no age either.
-            Some(age) if !(age > 0.0 && age <= 86_400.0) => Err(failed(&format!(
-                "max_picture_age_s: {age}; allowed: above 0 up to 86400"
-            ))),
+            Some(age) if !(age > 0.0 && age <= 86_400.0) => {
+                Err(failed(&format!("max_picture_age_s: {age}; allowed: above 0 up to 86400")))
+            }
             _ => Ok(parameters),
         }
     }

@@ -169,7 +169,10 @@ mod tests {
         let told = |image: &Image| png_of_image(image).unwrap_err().to_string();
         for encoding in ["16UC1", "mono16", "rgb16", "bayer_rggb8", ""] {
             let told = told(&image(encoding, 6, &RGB));
-            assert!(told.starts_with(&format!("encoding `{encoding}`; allowed: rgb8, bgr8")), "{told}");
+            assert!(
+                told.starts_with(&format!("encoding `{encoding}`; allowed: rgb8, bgr8")),
+                "{told}"
+            );
         }
         assert!(told(&image("rgb8", 5, &RGB)).contains("5 a row; wanted: at least 6"));
         assert!(told(&image("rgb8", 6, &RGB[..11])).contains("2 x 2 pixels in 11 bytes"));
