@@ -22,7 +22,7 @@ const UNUSED: [&str; 4] =
     ["action_tutorials_interfaces", "example_interfaces", "nav_msgs", "test_msgs"];
 
 /// Packages whose structs are generated here, by their folders.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "sinew_msgs",
     "standard/control_msgs",
     "standard/controller_manager_msgs",
@@ -30,6 +30,7 @@ const OURS: [&str; 9] = [
     "standard/object_recognition_msgs",
     "standard/octomap_msgs",
     "standard/moveit_msgs",
+    "standard/vision_msgs",
     "core/lifecycle_msgs",
     "core/rcl_interfaces",
 ];

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Tests the ROS 2 carrier with real ROS 2 programs: the bus' conformance suite over rcl, then a whole system that rclpy
 # commands, watches, takes over and deserts, then an arm that runs ros2_control, then a robot whose skills Nav2 and MoveIt
-# carry out, then a robot on zenoh by the bridge, then two robots at once, then the package as colcon installs it.
+# carry out, then one whose objects and pictures come from another system, then a robot on zenoh by the bridge, then two
+# robots at once, then the package as colcon installs it.
 # environment.sh says which ROS 2 is used. Exit code 0 if all passed.
 set -euo pipefail
 
@@ -30,7 +31,7 @@ cargo build --release --package sinew --features ros2
 program=$root/.native/ros2/sinew
 cp "${CARGO_TARGET_DIR:-$root/target}/release/sinew" "$program"
 export PYTHONPATH=${SINEW_ROS2_PYTHONPATH:-}
-for judge in system manners arm others bridge two_robots; do
+for judge in system manners arm others perception bridge two_robots; do
     "$SINEW_ROS2_PYTHON" "$here/peers/$judge.py" "${with_python[@]}" "$program"
 done
 wait "$waits" || {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sinew_msgs::sinew_msgs as sinew;
 use sinew_msgs::{
     control_msgs, diagnostic_msgs, geometry_msgs, lifecycle_msgs, moveit_msgs, nav_msgs, nav2_msgs,
-    rcl_interfaces, rosgraph_msgs, sensor_msgs, std_msgs, std_srvs, tf2_msgs,
+    rcl_interfaces, rosgraph_msgs, sensor_msgs, std_msgs, std_srvs, tf2_msgs, vision_msgs,
 };
 
 use crate::{Action, Message, Qos, Service};
@@ -34,6 +34,12 @@ impl<M: Message> Topic<M> {
     #[must_use]
     pub const fn named(name: String, qos: Qos) -> Self {
         Self { name: Cow::Owned(name), qos, message: PhantomData }
+    }
+
+    /// The same with another quality of service.
+    #[must_use]
+    pub fn with_qos(self, qos: Qos) -> Self {
+        Self { qos, ..self }
     }
 }
 
@@ -97,6 +103,10 @@ pub const SKILL_RESULTS: Topic<sinew::SkillResult> = Topic::new("skill_results",
 pub const WORLD: Topic<sinew::WorldObjects> = Topic::new("world", Qos::reliable(1));
 /// What perception sources see now, raw.
 pub const DETECTIONS: Topic<sinew::WorldObjects> = Topic::new("detections", Qos::reliable(10));
+/// What a detector of another system sees, which the perception node makes detections of. Best effort, so that publishers of
+/// either kind are heard.
+pub const DETECTIONS_3D: Topic<vision_msgs::Detection3DArray> =
+    Topic::new("detections_3d", Qos::best_effort(10));
 
 /// The only message that the gate takes. Several leases may be commanded at once, each with messages
 /// of its own, so the queue is deeper than one; of each lease only the newest command counts.
@@ -148,6 +158,24 @@ pub const MAKE_PLAN: ServiceName<sinew::srv::MakePlan> = ServiceName::new("make_
 
 /// One compressed picture from one camera.
 pub const TAKE_PICTURE: ServiceName<sinew::srv::TakePicture> = ServiceName::new("take_picture");
+
+/// Pictures of a camera of the robot, uncompressed. Best effort, as [`DETECTIONS_3D`].
+#[must_use]
+pub fn image_raw(camera: &str) -> Topic<sensor_msgs::Image> {
+    Topic::named(format!("{camera}/image_raw"), Qos::best_effort(1))
+}
+
+/// As [`image_raw`], as JPEG or PNG.
+#[must_use]
+pub fn image_compressed(camera: &str) -> Topic<sensor_msgs::CompressedImage> {
+    Topic::named(format!("{camera}/image_raw/compressed"), Qos::best_effort(1))
+}
+
+/// Size and intrinsics of a camera's pictures, with each of them.
+#[must_use]
+pub fn camera_info(camera: &str) -> Topic<sensor_msgs::CameraInfo> {
+    Topic::named(format!("{camera}/camera_info"), Qos::best_effort(1))
+}
 
 /// Positions, velocities, efforts of all joints.
 pub const JOINT_STATES: Topic<sensor_msgs::JointState> = Topic::new("joint_states", Qos::DEFAULT);

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use nalgebra::{Isometry3, Point3, Vector3};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sinew_types::Time;
 
@@ -8,7 +9,7 @@ use sinew_types::Time;
 pub type ObjectId = String;
 
 /// The inside of a container that is open at the top.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Container {
     /// Centre of the inner box in the object's frame, m; its top face is the rim.
@@ -18,7 +19,7 @@ pub struct Container {
 }
 
 /// A horizontal rectangle on which objects can lie.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SupportSurface {
     /// Centre of the rectangle in the object's frame, m.
@@ -28,7 +29,7 @@ pub struct SupportSurface {
 }
 
 /// Where objects can lie on an object.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Support {
     /// Nowhere: a ball, a bin.

@@ -10,6 +10,8 @@ pub mod convert;
 mod defaults;
 
 use hiroz::TypeInfo;
+/// What a `uint8[]` is in messages: bytes in one piece or several, which need not be copied.
+pub use hiroz::ZBuf as Bytes;
 use hiroz::entity::TypeHash;
 
 // The generated code names this module as its own crate's.
@@ -25,7 +27,7 @@ mod generated {
 
 pub use generated::ros::{
     control_msgs, controller_manager_msgs, lifecycle_msgs, moveit_msgs, nav2_msgs,
-    object_recognition_msgs, octomap_msgs, rcl_interfaces, sinew_msgs,
+    object_recognition_msgs, octomap_msgs, rcl_interfaces, sinew_msgs, vision_msgs,
 };
 pub use hiroz_msgs::ros::{
     action_msgs, builtin_interfaces, diagnostic_msgs, geometry_msgs, nav_msgs, rosgraph_msgs,

@@ -1,3 +1,4 @@
+mod cameras;
 mod diagnostics;
 mod drive;
 mod parameters;
@@ -22,6 +23,7 @@ use crate::external::{External, Wanted};
 use crate::node::{Change, LifecycleState, Node, NodeError, Progress};
 use crate::provenance::ProvenanceTopic;
 use crate::ros_clock::RosClock;
+use cameras::PublishCameras;
 use diagnostics::Diagnostics;
 use drive::{Drive, Prepared};
 pub use parameters::{DriverParameter, HardwareParameters, PaceParameter};
@@ -85,7 +87,9 @@ impl HardwareNode {
             )));
         }
         let seed = parameters.seed.unwrap_or(0);
-        let world = prepared.world.clone().map(|world| WorldPorts::new(node, world, seed));
+        let cameras = PublishCameras::of(&parameters, robot).map_err(|e| failed(&e))?;
+        let world = prepared.world.clone();
+        let world = world.map(|world| WorldPorts::new(node, world, seed, cameras));
         let simulated = parameters.is_simulated();
         let clock = if simulated { RosClock::Simulated } else { RosClock::Wall };
         let ports = Ports::new(node).map_err(|e| failed(&e))?;

@@ -8,11 +8,13 @@ mod detections;
 mod executor;
 mod external;
 mod hardware_node;
+mod health;
 mod heart;
 pub mod launch;
 mod manners;
 mod node;
 mod observer;
+mod perception_node;
 mod planner_node;
 mod policy_fallback;
 mod provenance;
@@ -34,6 +36,9 @@ pub use hardware_node::{
 };
 pub use manners::rosout::layer as rosout_layer;
 pub use node::{Change, LifecycleState, Node, NodeError, Progress};
+pub use perception_node::{
+    ObjectClass, ObjectClasses, ObjectClassesError, PerceptionNode, PerceptionParameters,
+};
 pub use planner_node::{PlannerNode, PlannerParameter, PlannerParameters};
 pub use policy_fallback::{PolicyFallback, fallback_of};
 pub use robot_facts::RobotFactsSource;

@@ -15,6 +15,7 @@ use crate::launch::LaunchDescription;
 use crate::manners::Mannered;
 use crate::manners::rosout::Rosout;
 use crate::node::{Node, NodeError, Progress};
+use crate::perception_node::PerceptionNode;
 use crate::planner_node::PlannerNode;
 use crate::skills_node::SkillsNode;
 use crate::teleop_node::TeleopNode;
@@ -24,6 +25,8 @@ use crate::teleop_node::TeleopNode;
 pub enum NodeKind {
     /// Driver, control loop, gate.
     Hardware,
+    /// Detections and pictures of other systems, as the robot's own.
+    Perception,
     /// Skill server.
     Skills,
     /// Executive.
@@ -36,13 +39,20 @@ pub enum NodeKind {
 
 impl NodeKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Hardware, Self::Skills, Self::Connector, Self::Planner, Self::Teleop];
+    pub const ALL: [Self; 6] = [
+        Self::Hardware,
+        Self::Perception,
+        Self::Skills,
+        Self::Connector,
+        Self::Planner,
+        Self::Teleop,
+    ];
 
     /// As on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Hardware => "hardware",
+            Self::Perception => "perception",
             Self::Skills => "skills",
             Self::Connector => "connector",
             Self::Planner => "planner",
@@ -142,6 +152,7 @@ fn make(
 ) -> Result<Box<dyn Node>, NodeError> {
     Ok(match kind {
         NodeKind::Hardware => Box::new(HardwareNode::on(bus, node, arguments)?),
+        NodeKind::Perception => Box::new(PerceptionNode::on(node, arguments)?),
         NodeKind::Skills => Box::new(SkillsNode::on(node, arguments)?),
         NodeKind::Connector => Box::new(ConnectorNode::on(node, arguments)?),
         NodeKind::Planner => Box::new(PlannerNode::on(node, arguments)?),

@@ -50,6 +50,26 @@ fn a_parameter_of_no_use_to_the_driver_is_refused_by_name() {
             json!({"driver": "mock", "robot": robot, "lock_step_with": ["skills"]}),
             "lock_step_with is for driver: sim",
         ),
+        (
+            json!({"driver": "mock", "robot": robot, "publish_cameras": ["head"]}),
+            "publish_cameras is for driver: sim",
+        ),
+        (
+            json!({"driver": "mock", "robot": robot, "camera_rate_hz": 5.0}),
+            "camera_rate_hz is for driver: sim",
+        ),
+        (
+            json!({"world": world, "publish_cameras": ["belly"]}),
+            "publish_cameras: `belly`; allowed: head, wrist",
+        ),
+        (
+            json!({"world": world, "camera_rate_hz": 5.0}),
+            "camera_rate_hz: given; allowed: only with publish_cameras",
+        ),
+        (
+            json!({"world": world, "publish_cameras": ["head"], "camera_rate_hz": 60}),
+            "camera_rate_hz: 60; allowed: above 0 up to 50",
+        ),
         (json!({"driver": "magic", "robot": robot}), "expected one of `sim`, `mock`, `servo`"),
     ];
     for (parameters, expected) in cases {

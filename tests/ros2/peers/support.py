@@ -139,8 +139,10 @@ class System:
         self.program, self.robot = program, robot
         self.processes = {}
 
-    def start(self, kind, **parameters):
+    def start(self, kind, remaps=None, **parameters):
         words = [*self.program, "node", kind, "--carrier", "ros2", "--ros-args", "-r", f"__ns:={self.robot}"]
+        for name, other in (remaps or {}).items():
+            words += ["-r", f"{name}:={other}"]
         for name, value in parameters.items():
             words += ["-p", f"{name}:={value}"]
         self.processes[kind] = subprocess.Popen(words)

@@ -117,6 +117,7 @@ fn bridge(robot: BusNode, guests: BusNode, model: &RobotModel) -> Result<Bridge,
     bridge.show(&names::DIAGNOSTICS)?;
     bridge.show(&names::CLOCK)?;
     bridge.show(&names::ROSOUT)?;
+    bridge.admit(&names::DETECTIONS_3D)?;
     bridge.admit(&names::JOY)?;
     bridge.admit(&names::CMD_VEL)?;
     bridge.admit(&names::CMD_VEL_STAMPED)?;

@@ -7,8 +7,8 @@ use serde::Serialize;
 use sinew_driver_sim::World;
 use sinew_hardware::{GateConfig, layout_of};
 use sinew_model::SkillRegistry;
-use sinew_nodes::NodeKind;
 use sinew_nodes::launch::expand;
+use sinew_nodes::{NodeKind, ObjectClasses};
 use sinew_policy::{Embodiment, Policy};
 use sinew_robot::RobotModel;
 use sinew_teleop::{Mapping, TeleopSession};
@@ -48,6 +48,7 @@ enum FileKind {
     Launch,
     Eval,
     Teleop,
+    Objects,
 }
 
 /// What `sinew check --json` prints.
@@ -106,6 +107,7 @@ impl FileKind {
             (".launch.yaml", Self::Launch),
             (".eval.yaml", Self::Eval),
             (".teleop.yaml", Self::Teleop),
+            (".objects.yaml", Self::Objects),
         ];
         if let Some((_, kind)) = by_name.iter().find(|(end, _)| name.ends_with(end)) {
             return Ok(*kind);
@@ -118,6 +120,7 @@ impl FileKind {
             ("launch:", Self::Launch),
             ("tasks:", Self::Eval),
             ("dead_man:", Self::Teleop),
+            ("classes:", Self::Objects),
             ("inputs:", Self::Policy),
             ("time_limit_s:", Self::Skill),
             ("control_rate_hz:", Self::Robot),
@@ -163,6 +166,9 @@ fn check(kind: FileKind, file: &Path, robot: Option<&Path>) -> Result<()> {
         }
         FileKind::Eval => {
             Suite::load(file)?;
+        }
+        FileKind::Objects => {
+            ObjectClasses::load(file)?;
         }
         FileKind::Teleop => {
             let mapping = Mapping::load(file)?;

@@ -10,7 +10,7 @@ use crate::interrupt;
 #[derive(Args)]
 pub(crate) struct NodeArgs {
     /// Which node.
-    #[arg(value_parser = ["hardware", "skills", "connector", "planner", "teleop"])]
+    #[arg(value_parser = ["hardware", "perception", "skills", "connector", "planner", "teleop"])]
     kind: String,
     #[command(flatten)]
     carrier: CarrierArgs,

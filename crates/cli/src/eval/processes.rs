@@ -111,10 +111,16 @@ fn wait_caught_up(ticks: &Subscription<RobotTick>, hearts: &Subscription<Heartbe
     }
 }
 
-/// Has simulated time wait for skills and connector, so that the episode may run as fast as it can;
-/// gives the robot's namespace.
+/// Has simulated time wait for skills and connector, and for perception where it is a node, so that the episode may run
+/// as fast as it can; gives the robot's namespace.
 fn lock_step(description: &mut LaunchDescription) -> Result<String> {
     let mut namespace = None;
+    let mut followers = vec!["skills", "connector"];
+    for node in &description.nodes {
+        if NodeKind::from_args(&node.name, &node.args)? == NodeKind::Perception {
+            followers.push("perception");
+        }
+    }
     for node in &mut description.nodes {
         // Lines of nodes would break the progress bar; warnings are still shown.
         node.output = Output::Screen;
@@ -122,12 +128,12 @@ fn lock_step(description: &mut LaunchDescription) -> Result<String> {
             NodeKind::Hardware => {
                 namespace = Some(node.namespace.clone());
                 node.parameters.insert("pace".into(), json!("fastest"));
-                node.parameters.insert("lock_step_with".into(), json!(["skills", "connector"]));
+                node.parameters.insert("lock_step_with".into(), json!(followers));
             }
             NodeKind::Skills | NodeKind::Connector => {
                 node.parameters.insert("lock_step".into(), json!(true));
             }
-            NodeKind::Planner | NodeKind::Teleop => {}
+            NodeKind::Perception | NodeKind::Planner | NodeKind::Teleop => {}
         }
     }
     match namespace {

@@ -15,6 +15,7 @@ fn every_shipped_file_is_accepted() {
         ".launch.yaml",
         ".eval.yaml",
         ".teleop.yaml",
+        ".objects.yaml",
     ];
     let mut shipped = Vec::new();
     for folder in ["urdf", "worlds", "launch", "policies", "teleop", "crates/skills/manifests"] {

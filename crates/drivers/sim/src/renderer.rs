@@ -54,6 +54,18 @@ impl Renderer {
     /// # Errors
     /// An unknown camera, a size out of range, or no OpenGL; the last names the packages to install.
     pub fn picture(&mut self, camera: &str, width: u32, height: u32) -> Result<Vec<u8>, SimError> {
+        let pixels = self.pixels(camera, width, height)?;
+        encode(&pixels, width, height).map_err(|error| SimError::Picture {
+            camera: camera.to_owned(),
+            problem: error.to_string(),
+        })
+    }
+
+    /// As [`Self::picture`], as three bytes per pixel (red, green, blue), row by row from the top.
+    ///
+    /// # Errors
+    /// As [`Self::picture`].
+    pub fn pixels(&mut self, camera: &str, width: u32, height: u32) -> Result<Vec<u8>, SimError> {
         let cameras = self.cameras();
         if !cameras.iter().any(|known| known == camera) {
             let known = cameras.join(", ");
@@ -123,14 +135,14 @@ fn paint(shared: &Shared, inbox: &Receiver<Request>) {
     let data = MjData::new(Arc::clone(&stage.model));
     let mut painter = Painter { shared, stage, data, canvases: Vec::new() };
     for request in inbox {
-        let picture = painter.picture(&request.camera, request.width, request.height);
+        let pixels = painter.pixels(&request.camera, request.width, request.height);
         // Who asked may be gone.
-        let _ = request.reply.send(picture);
+        let _ = request.reply.send(pixels);
     }
 }
 
 impl Painter<'_> {
-    fn picture(&mut self, camera: &str, width: u32, height: u32) -> Result<Vec<u8>, SimError> {
+    fn pixels(&mut self, camera: &str, width: u32, height: u32) -> Result<Vec<u8>, SimError> {
         let failed = |problem: String| SimError::Picture { camera: camera.to_owned(), problem };
         let (snapshot, stage) = self.shared.look();
         if stage.generation != self.stage.generation {
@@ -154,7 +166,7 @@ impl Painter<'_> {
         renderer.sync_data(&mut self.data).map_err(|error| failed(error.to_string()))?;
         renderer.render().map_err(|error| failed(error.to_string()))?;
         let pixels = renderer.rgb_flat().ok_or_else(|| failed("no pixels".to_owned()))?;
-        encode(pixels, width, height).map_err(|error| failed(error.to_string()))
+        Ok(pixels.to_vec())
     }
 
     /// Index of a canvas of this size and quality, made if need be.

@@ -10,7 +10,7 @@ use sinew_msgs::{
     action_msgs, builtin_interfaces, cdr, control_msgs, controller_manager_msgs, diagnostic_msgs,
     geometry_msgs, lifecycle_msgs, moveit_msgs, nav_msgs, nav2_msgs, object_recognition_msgs,
     octomap_msgs, rcl_interfaces, rosgraph_msgs, sensor_msgs, sinew_msgs as sinew, std_msgs,
-    std_srvs, tf2_msgs, trajectory_msgs, unique_identifier_msgs,
+    std_srvs, tf2_msgs, trajectory_msgs, unique_identifier_msgs, vision_msgs,
 };
 
 use crate::random;
@@ -193,6 +193,11 @@ pub(crate) fn all_messages() -> Vec<Message> {
         "tf2_msgs/msg/TFMessage" tf2_msgs::TFMessage,
         "trajectory_msgs/msg/JointTrajectory" trajectory_msgs::JointTrajectory,
         "unique_identifier_msgs/msg/UUID" unique_identifier_msgs::UUID,
+        "vision_msgs/msg/BoundingBox3D" vision_msgs::BoundingBox3D,
+        "vision_msgs/msg/Detection3D" vision_msgs::Detection3D,
+        "vision_msgs/msg/Detection3DArray" vision_msgs::Detection3DArray,
+        "vision_msgs/msg/ObjectHypothesis" vision_msgs::ObjectHypothesis,
+        "vision_msgs/msg/ObjectHypothesisWithPose" vision_msgs::ObjectHypothesisWithPose,
     ]
 }
 

@@ -16,6 +16,7 @@ pub use outcome::{
 pub use skill::{
     authority_from_msg, manifest_to_msg, rejection_to_msg, skill_outcome_to_result_msg,
 };
+pub(crate) use state::pose_from_msg;
 pub use state::{
     output_kind_to_msg, pose_to_msg, safety_to_msg, tick_from_msg, tick_to_msg, transition_to_msg,
 };

@@ -19,7 +19,7 @@ pub fn pose_to_msg(pose: &Isometry3<f64>) -> Pose {
     }
 }
 
-pub(super) fn pose_from_msg(
+pub(crate) fn pose_from_msg(
     message: &'static str,
     field: &'static str,
     pose: &Pose,

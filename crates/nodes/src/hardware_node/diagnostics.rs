@@ -1,37 +1,27 @@
-use std::fmt::Display;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sinew_bus::{BusError, BusNode, Publisher, TypeMismatch, names};
+use sinew_bus::{BusError, BusNode, TypeMismatch};
 use sinew_hardware::{
     CommandRefusal, ControlSnapshot, LatencyHistogram, LoopStats, Mode, SafetyState,
 };
-use sinew_msgs::diagnostic_msgs::{DiagnosticArray, DiagnosticStatus, KeyValue};
-use sinew_msgs::std_msgs::Header;
 use sinew_types::{JointHealth, JointState, Layout, Time};
 
 use crate::external::Tally;
+use crate::health::{ERROR, Found, Health, WARN};
 use crate::ros_clock::RosClock;
 use crate::type_watch::TypeWatch;
 
-/// How often the health of the hardware is told.
-const PERIOD: Duration = Duration::from_secs(1);
 /// Share of cycles in which a group is clamped from which on that is worth a warning.
 const CLAMPED_SHARE: f64 = 0.5;
-
-const WARN: u8 = 1;
-const ERROR: u8 = 2;
 
 /// Tells at 1 Hz how control loop, gate and joints are, as ROS 2's tools show it.
 ///
 /// Statuses are named `NODE: control loop`, `NODE: gate`, `NODE: joint NAME`, `NODE: action NAME` and `NODE: types`, with
 /// the robot's name as hardware id.
 pub(super) struct Diagnostics {
-    publisher: Publisher<DiagnosticArray>,
-    node: String,
-    robot: String,
+    health: Health,
     layout: Layout,
-    clock: RosClock,
     last: Option<Last>,
     /// Goals of each action that did not go well, as they were told last.
     troubles: Vec<u64>,
@@ -55,13 +45,9 @@ impl Diagnostics {
         layout: Layout,
         clock: RosClock,
     ) -> Result<Self, BusError> {
-        let name = format!("{}/{}", node.namespace().trim_matches('/'), node.name());
         Ok(Self {
-            publisher: node.publisher(&names::DIAGNOSTICS)?,
-            node: name.trim_start_matches('/').to_owned(),
-            robot: robot.to_owned(),
+            health: Health::new(node, robot, clock)?,
             layout,
-            clock,
             last: None,
             troubles: Vec::new(),
             types: TypeWatch::new(node),
@@ -76,7 +62,7 @@ impl Diagnostics {
         stats: Option<&LoopStats>,
         actions: impl Iterator<Item = &'a Tally>,
     ) -> Result<(), BusError> {
-        if self.last.is_some_and(|last| now.since(last.at) < PERIOD) {
+        if self.last.is_some_and(|last| now.since(last.at) < Health::PERIOD) {
             return Ok(());
         }
         let (safety, state) = (&snapshot.safety, &snapshot.state);
@@ -92,61 +78,25 @@ impl Diagnostics {
             return Ok(());
         };
         let mut status = vec![
-            self.status("control loop", loop_status(last, counted, stats)),
-            self.status("gate", gate_status(last, counted, safety, &self.layout)),
+            self.health.status("control loop", loop_status(last, counted, stats)),
+            self.health.status("gate", gate_status(last, counted, safety, &self.layout)),
         ];
         for ((name, joint), health) in
             self.layout.joints().iter().zip(&state.joints).zip(&state.health)
         {
-            status.push(self.status(&format!("joint {name}"), joint_status(joint, health)));
+            status.push(self.health.status(&format!("joint {name}"), joint_status(joint, health)));
         }
         let mut troubles = Vec::new();
         for (i, tally) in actions.enumerate() {
             let last = self.troubles.get(i).copied().unwrap_or(0);
             let found = action_status(tally, last);
-            status.push(self.status(&format!("action {}", tally.action()), found));
+            status.push(self.health.status(&format!("action {}", tally.action()), found));
             troubles.push(tally.troubles());
         }
         self.troubles = troubles;
         let found = types_status(self.types.look());
-        status.push(self.status("types", found));
-        let header = Header { stamp: self.clock.stamp(now), frame_id: String::new() };
-        self.publisher.publish(&DiagnosticArray { header, status })
-    }
-
-    fn status(&self, of: &str, found: Found) -> DiagnosticStatus {
-        DiagnosticStatus {
-            level: found.level,
-            name: format!("{}: {of}", self.node),
-            message: found.message,
-            hardware_id: self.robot.clone(),
-            values: found.values,
-        }
-    }
-}
-
-/// The state of one part.
-#[derive(Default)]
-struct Found {
-    level: u8,
-    message: String,
-    values: Vec<KeyValue>,
-}
-
-impl Found {
-    fn ok() -> Self {
-        Self { message: "ok".into(), ..Self::default() }
-    }
-
-    /// Keeps the severest level, and what is said of it.
-    fn raise(&mut self, level: u8, message: impl Display) {
-        if level > self.level {
-            (self.level, self.message) = (level, message.to_string());
-        }
-    }
-
-    fn value(&mut self, key: impl Into<String>, value: impl Display) {
-        self.values.push(KeyValue { key: key.into(), value: value.to_string() });
+        status.push(self.health.status("types", found));
+        self.health.publish(now, status)
     }
 }
 

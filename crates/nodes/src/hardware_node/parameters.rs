@@ -28,6 +28,12 @@ pub struct HardwareParameters {
     pub lock_step_with: Vec<String>,
     /// `fastest` or `real_time`; only for a node that is a process of its own with `driver: sim`.
     pub pace: Option<PaceParameter>,
+    /// Cameras of the robot file whose pictures are published on `CAMERA/image_raw`, with `CAMERA/camera_info`. For
+    /// `driver: sim`.
+    #[serde(default)]
+    pub publish_cameras: Vec<String>,
+    /// How often, Hz of simulated time, above 0 up to the rate of robot ticks, 50; 10 by default. With `publish_cameras`.
+    pub camera_rate_hz: Option<f64>,
     /// Whether `cmd_vel` and `cmd_vel_stamped` drive the base, under an EXTERNAL lease.
     #[serde(default = "yes")]
     pub cmd_vel: bool,
@@ -107,6 +113,8 @@ impl HardwareParameters {
                     ("seed", self.seed.is_some()),
                     ("lock_step_with", !self.lock_step_with.is_empty()),
                     ("pace", self.pace.is_some()),
+                    ("publish_cameras", !self.publish_cameras.is_empty()),
+                    ("camera_rate_hz", self.camera_rate_hz.is_some()),
                 ];
                 if let Some((name, _)) = of_no_use.iter().find(|(_, given)| *given) {
                     return Err(format!("{name} is for driver: sim; this one runs in real time"));

@@ -13,7 +13,7 @@ use crate::node::NodeError;
 const SILENT: Duration = Duration::from_secs(2);
 
 /// Nodes whose heartbeat is listened to.
-const NODES: [&str; 4] = ["skills", "connector", "planner", "teleop"];
+const NODES: [&str; 5] = ["perception", "skills", "connector", "planner", "teleop"];
 
 /// The other nodes: whether they live, and in lock-step which tick they have handled.
 pub(super) struct Peers {

@@ -3,6 +3,7 @@ use sinew_driver_sim::{PerceptionSource, Renderer, SimWorld};
 use sinew_msgs::sinew_msgs::srv::TakePicture;
 use sinew_msgs::sinew_msgs::{TakePictureResponse, WorldObjects};
 
+use super::cameras::{CameraPorts, PublishCameras};
 use crate::convert::{objects_to_msg, time_to_msg};
 use crate::detections::seen_object;
 
@@ -16,11 +17,18 @@ pub(super) struct WorldPorts {
     renderer: Option<Renderer>,
     detections: Publisher<WorldObjects>,
     picture: ServiceServer<TakePicture>,
+    cameras: CameraPorts,
 }
 
 impl WorldPorts {
-    pub(super) fn new(node: &BusNode, world: SimWorld, seed: u64) -> Result<Self, BusError> {
+    pub(super) fn new(
+        node: &BusNode,
+        world: SimWorld,
+        seed: u64,
+        cameras: PublishCameras,
+    ) -> Result<Self, BusError> {
         Ok(Self {
+            cameras: CameraPorts::new(node, cameras)?,
             perception: world.perception(seed),
             world,
             renderer: None,
@@ -43,6 +51,7 @@ impl WorldPorts {
 
     /// Publishes what is seen, if something new is.
     pub(super) fn publish(&mut self) -> Result<(), BusError> {
+        self.cameras.publish(&self.world, &mut self.renderer)?;
         let Some(seen) = self.perception.poll() else { return Ok(()) };
         let objects: Vec<_> =
             seen.objects.iter().map(|object| seen_object(object, seen.stamp)).collect();

@@ -20,6 +20,7 @@ use crate::connector_node::ConnectorParameters;
 use crate::convert::time_to_msg;
 use crate::hardware_node::HardwareParameters;
 use crate::node::{LifecycleState, Node, NodeError, Progress};
+use crate::perception_node::PerceptionParameters;
 use crate::planner_node::PlannerParameters;
 use crate::skills_node::SkillsParameters;
 use crate::teleop_node::TeleopParameters;
@@ -61,6 +62,7 @@ impl Mannered {
         let failed = |error: &dyn std::fmt::Display| NodeError::new(&arguments.name, error);
         let declared = match kind {
             NodeKind::Hardware => declare(&HardwareParameters::of(arguments)?, dynamic),
+            NodeKind::Perception => declare(&PerceptionParameters::of(arguments)?, dynamic),
             NodeKind::Skills => declare(&as_given::<SkillsParameters>(arguments)?, dynamic),
             NodeKind::Connector => declare(&as_given::<ConnectorParameters>(arguments)?, dynamic),
             NodeKind::Planner => declare(&as_given::<PlannerParameters>(arguments)?, dynamic),

@@ -12,5 +12,6 @@ mod gripper_command;
 mod launch_files;
 mod launch_schema;
 mod manners;
+mod perception;
 mod takeover;
 mod teleop;

@@ -375,8 +375,10 @@ on_each_carrier!(
 fn every_node_shows_its_parameters() {
     let mapping = root().join("teleop/xbox.teleop.yaml");
     let world = root().join("worlds/minimal.yaml");
+    let objects = root().join("launch/tabletop.objects.yaml");
     let cases = [
         (NodeKind::Hardware, json!({"world": world}), "driver", "sim"),
+        (NodeKind::Perception, json!({"robot": robot(), "objects": objects}), "objects", "tabletop"),
         (NodeKind::Connector, json!({"robot": robot()}), "robot", "mobi.robot.yaml"),
         (NodeKind::Teleop, json!({"robot": robot(), "mapping": mapping}), "mapping", "xbox"),
     ];
