@@ -15,6 +15,7 @@ mod manners;
 mod node;
 mod observer;
 mod perception_node;
+mod pictures;
 mod planner_node;
 mod policy_fallback;
 mod provenance;

@@ -4,7 +4,6 @@ mod frames;
 mod identity;
 mod interpret;
 mod parameters;
-mod picture;
 mod tally;
 
 use std::collections::VecDeque;

@@ -34,6 +34,8 @@ use crate::convert::{
 use crate::heart::Heart;
 use crate::node::{Node, NodeError, Progress};
 use crate::observer::{ObjectsFrom, Observer};
+use crate::pictures::Eyes;
+use crate::ros_clock::RosClock;
 use crate::system::NodeKind;
 
 /// Parameters of the skills node.
@@ -64,12 +66,16 @@ pub struct SkillsParameters {
     /// that a run can be repeated.
     #[serde(default)]
     pub lock_step: bool,
+    /// Whether pictures are stamped by `/clock`, as those of a simulated robot; else by wall time.
+    #[serde(default)]
+    pub use_sim_time: bool,
 }
 
 /// Serves `execute_skill`: one skill server, bound to gate and clients over the bus.
 pub struct SkillsNode {
     name: String,
     server: SkillServer,
+    eyes: Eyes,
     observer: Observer,
     actions: ActionServer<ExecuteSkill>,
     goals: BTreeMap<GoalId, Goal>,
@@ -130,6 +136,7 @@ impl SkillsNode {
             motion,
             moveit,
             lock_step,
+            use_sim_time,
         } = parameters;
         backends::check(navigation, nav2.as_ref(), motion, moveit.as_ref())
             .map_err(|e| failed(&format!("parameters: {e}")))?;
@@ -165,8 +172,10 @@ impl SkillsNode {
             waits: lock_step,
         })
         .map_err(|e| failed(&e))?;
+        let clock = if use_sim_time { RosClock::Simulated } else { RosClock::Wall };
         Ok(Self {
             name: arguments.name.clone(),
+            eyes: Eyes::new(node, &server, clock).map_err(|e| failed(&e))?,
             server,
             actions: node.action_server(&names::EXECUTE_SKILL).map_err(|e| failed(&e))?,
             goals: BTreeMap::new(),
@@ -374,6 +383,7 @@ impl Node for SkillsNode {
         // Skills are computed once per state of the robot: that is their clock.
         if is_new && self.observer.is_ready() {
             self.watch_planner(self.observer.now());
+            self.eyes.look(&mut self.server);
             self.run_skills(self.observer.now())?;
         }
         self.heart

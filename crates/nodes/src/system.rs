@@ -114,7 +114,10 @@ pub fn compose(description: &LaunchDescription, pace: Pace) -> Result<Composed, 
         let kind = NodeKind::from_args(&launch.name, &launch.args)?;
         let mut arguments = NodeArguments::from(launch);
         if kind == NodeKind::Skills {
-            arguments.parameters.insert("lock_step".into(), true.into());
+            // Time is simulated, and stands still while it is stepped.
+            for parameter in ["lock_step", "use_sim_time"] {
+                arguments.parameters.insert(parameter.into(), true.into());
+            }
         }
         nodes.push((kind, arguments));
     }

@@ -332,6 +332,15 @@ impl SkillServer {
         self.body.learned.values().flat_map(LearnedPolicies::cameras).collect()
     }
 
+    /// Whether a goal that runs looks through a camera.
+    pub fn looks_through(&self, camera: &str) -> bool {
+        let looks = |run: &Run| {
+            let learned = self.body.learned.get(&run.goal.skill);
+            learned.is_some_and(|learned| learned.cameras().any(|name| name == camera))
+        };
+        self.runs.iter().any(looks)
+    }
+
     /// The newest picture of a camera, for the steps to come.
     pub fn see(&mut self, camera: &str, picture: Picture) {
         self.body.pictures.insert(camera.to_owned(), picture);

@@ -1,14 +1,14 @@
 use std::time::Duration;
 
 use sinew_bus::{BusError, BusNode, ServiceServer, Subscription, names};
-use sinew_msgs::sensor_msgs::{CameraInfo, CompressedImage, Image};
+use sinew_msgs::sensor_msgs::CameraInfo;
 use sinew_msgs::sinew_msgs::TakePictureResponse;
 use sinew_msgs::sinew_msgs::srv::TakePicture;
 use sinew_types::Time;
 
-use super::picture::{PictureError, Png, png_of_compressed, png_of_image};
 use crate::convert::time_to_msg;
 use crate::health::{Found, WARN};
+use crate::pictures::{Feed, PictureError, Png, Shot};
 use crate::ros_clock::RosClock;
 
 /// The newest picture of each camera of the robot, and `take_picture`, which gives it.
@@ -16,26 +16,18 @@ pub(super) struct Cameras {
     node: String,
     cameras: Vec<Camera>,
     max_age: Duration,
-    clock: RosClock,
     requests: ServiceServer<TakePicture>,
 }
 
 struct Camera {
     name: String,
-    raw: Subscription<Image>,
-    compressed: Subscription<CompressedImage>,
+    feed: Feed,
     info: Subscription<CameraInfo>,
     newest: Option<(Time, Shot)>,
     /// Width and height, as `camera_info` has them.
     told_size: Option<(u32, u32)>,
     /// The last picture that was asked for, or that came raw, if its size was another than the told one.
     mismatch: Option<String>,
-}
-
-/// A picture as it came. What it costs to make a PNG of it is paid when it is asked for.
-enum Shot {
-    Raw(Image),
-    Compressed(CompressedImage),
 }
 
 /// Why there is no picture.
@@ -66,8 +58,7 @@ impl Cameras {
     ) -> Result<Self, BusError> {
         let camera = |name: String| {
             Ok(Camera {
-                raw: node.subscription(&names::image_raw(&name))?,
-                compressed: node.subscription(&names::image_compressed(&name))?,
+                feed: Feed::new(node, &name, clock)?,
                 info: node.subscription(&names::camera_info(&name))?,
                 newest: None,
                 told_size: None,
@@ -79,7 +70,6 @@ impl Cameras {
             node: node.name().to_owned(),
             cameras: cameras.map(camera).collect::<Result<_, BusError>>()?,
             max_age,
-            clock,
             requests: node.service_server(&names::TAKE_PICTURE)?,
         })
     }
@@ -87,7 +77,7 @@ impl Cameras {
     /// Takes what arrived, and answers who asked.
     pub(super) fn step(&mut self, now: Time) -> Result<(), BusError> {
         for camera in &mut self.cameras {
-            camera.take(self.clock, &self.node);
+            camera.take(&self.node);
         }
         while let Some(request) = self.requests.take_request() {
             let response = self.picture(&request.request().camera, now);
@@ -126,7 +116,7 @@ impl Cameras {
         };
         let named = || name.to_owned();
         let Some((stamp, shot)) = &camera.newest else {
-            let (raw, compressed) = (camera.raw.name().into(), camera.compressed.name().into());
+            let [raw, compressed] = camera.feed.topics().map(str::to_owned);
             return Err(NoPicture::None { camera: named(), raw, compressed });
         };
         let (age, max_age_s) = (now.since(*stamp), self.max_age.as_secs_f64());
@@ -139,11 +129,7 @@ impl Cameras {
             let by_s = ahead.as_secs_f64();
             return Err(NoPicture::TooNew { camera: named(), by_s, max_age_s });
         }
-        let png = match shot {
-            Shot::Raw(image) => png_of_image(image),
-            Shot::Compressed(message) => png_of_compressed(message),
-        };
-        let png = png.map_err(|source| NoPicture::Picture { camera: named(), source })?;
+        let png = shot.png().map_err(|source| NoPicture::Picture { camera: named(), source })?;
         let stamp = *stamp;
         camera.compare(png.width, png.height, &self.node);
         Ok((stamp, png))
@@ -151,18 +137,17 @@ impl Cameras {
 }
 
 impl Camera {
-    fn take(&mut self, clock: RosClock, node: &str) {
+    fn take(&mut self, node: &str) {
         if let Some(received) = self.info.take_newest() {
             self.told_size = Some((received.message.width, received.message.height));
         }
-        if let Some(received) = self.compressed.take_newest() {
-            let stamp = clock.robot_time(&received.message.header.stamp);
-            self.newest = Some((stamp, Shot::Compressed(received.message)));
-        }
-        if let Some(received) = self.raw.take_newest() {
-            let stamp = clock.robot_time(&received.message.header.stamp);
-            let (width, height) = (received.message.width, received.message.height);
-            self.newest = Some((stamp, Shot::Raw(received.message)));
+        let Some(newest) = self.feed.take_newest() else { return };
+        let raw_size = match &newest.1 {
+            Shot::Raw(image) => Some((image.width, image.height)),
+            Shot::Compressed(_) => None,
+        };
+        self.newest = Some(newest);
+        if let Some((width, height)) = raw_size {
             self.compare(width, height, node);
         }
     }

@@ -13,5 +13,6 @@ mod launch_files;
 mod launch_schema;
 mod manners;
 mod perception;
+mod seeing_skill;
 mod takeover;
 mod teleop;

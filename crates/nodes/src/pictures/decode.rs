@@ -1,8 +1,10 @@
-//! From pictures as ROS 2 has them to PNG.
+//! From pictures as ROS 2 has them to pixels, and to PNG.
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat, ImageReader, Limits};
 use sinew_msgs::sensor_msgs::{CompressedImage, Image};
+use sinew_skills::Picture;
+use sinew_types::Time;
 
 /// Longest edge of a picture, pixels, and memory that decoding one may take, bytes: a small file must not become a large
 /// picture.
@@ -11,15 +13,24 @@ const MAX_BYTES: u64 = 512 * 1024 * 1024;
 
 /// A whole PNG file: 8 bit, RGB or gray.
 #[derive(Debug)]
-pub(super) struct Png {
-    pub(super) bytes: Vec<u8>,
-    pub(super) width: u32,
-    pub(super) height: u32,
+pub(crate) struct Png {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+}
+
+/// 8 bits per channel, row by row from the top.
+pub(super) struct Pixels {
+    width: u32,
+    height: u32,
+    bytes: Vec<u8>,
+    /// One channel, else red, green and blue.
+    is_gray: bool,
 }
 
 /// Why a message is no picture that can be had.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PictureError {
+pub(crate) enum PictureError {
     #[error("encoding `{encoding}`; allowed: rgb8, bgr8, rgba8, bgra8, mono8")]
     Encoding { encoding: String },
     #[error(
@@ -37,11 +48,32 @@ pub(super) enum PictureError {
     Unwritable(image::ImageError),
 }
 
-/// A raw picture as PNG; what is transparent is not.
+impl Pixels {
+    /// As PNG.
+    pub(super) fn png(&self) -> Result<Png, PictureError> {
+        let color = if self.is_gray { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+        let mut bytes = Vec::new();
+        PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
+            .write_image(&self.bytes, self.width, self.height, color)
+            .map_err(PictureError::Unwritable)?;
+        Ok(Png { bytes, width: self.width, height: self.height })
+    }
+
+    /// As a policy sees it.
+    pub(super) fn picture(self, stamp: Time) -> Picture {
+        let rgb = match self.is_gray {
+            true => self.bytes.iter().flat_map(|value| [*value; 3]).collect(),
+            false => self.bytes,
+        };
+        Picture { width: self.width as usize, height: self.height as usize, rgb, stamp }
+    }
+}
+
+/// Of a raw picture; what is transparent is not.
 ///
 /// # Errors
 /// Another encoding than the allowed ones, or fewer bytes than pixels.
-pub(super) fn png_of_image(image: &Image) -> Result<Png, PictureError> {
+pub(super) fn of_image(image: &Image) -> Result<Pixels, PictureError> {
     let (channels, is_bgr) = match image.encoding.as_str() {
         "rgb8" => (3, false),
         "bgr8" => (3, true),
@@ -73,15 +105,14 @@ pub(super) fn png_of_image(image: &Image) -> Result<Png, PictureError> {
             }
         }
     }
-    let color = if kept == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
-    written(&pixels, width, height, color)
+    Ok(Pixels { width, height, bytes: pixels, is_gray: kept == 1 })
 }
 
-/// A JPEG or PNG picture as PNG, whatever its message says it is; what is transparent is not.
+/// Of a JPEG or PNG picture, whatever its message says it is; what is transparent is not.
 ///
 /// # Errors
 /// Another format, more than 8 bits per channel, or a file that is broken or too large.
-pub(super) fn png_of_compressed(message: &CompressedImage) -> Result<Png, PictureError> {
+pub(super) fn of_compressed(message: &CompressedImage) -> Result<Pixels, PictureError> {
     let bytes = contiguous(&message.data);
     let format = match image::guess_format(&bytes) {
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
@@ -93,30 +124,21 @@ pub(super) fn png_of_compressed(message: &CompressedImage) -> Result<Png, Pictur
     limits.max_alloc = Some(MAX_BYTES);
     reader.limits(limits);
     match reader.decode().map_err(PictureError::Unreadable)? {
-        DynamicImage::ImageLuma8(gray) => {
-            written(&gray, gray.width(), gray.height(), ExtendedColorType::L8)
-        }
+        DynamicImage::ImageLuma8(gray) => Ok(Pixels {
+            width: gray.width(),
+            height: gray.height(),
+            bytes: gray.into_raw(),
+            is_gray: true,
+        }),
         color @ (DynamicImage::ImageRgb8(_)
         | DynamicImage::ImageRgba8(_)
         | DynamicImage::ImageLumaA8(_)) => {
             let rgb = color.into_rgb8();
-            written(&rgb, rgb.width(), rgb.height(), ExtendedColorType::Rgb8)
+            let (width, height) = rgb.dimensions();
+            Ok(Pixels { width, height, bytes: rgb.into_raw(), is_gray: false })
         }
         other => Err(PictureError::Depth { color: format!("{:?}", other.color()) }),
     }
-}
-
-fn written(
-    pixels: &[u8],
-    width: u32,
-    height: u32,
-    color: ExtendedColorType,
-) -> Result<Png, PictureError> {
-    let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
-        .write_image(pixels, width, height, color)
-        .map_err(PictureError::Unwritable)?;
-    Ok(Png { bytes, width, height })
 }
 
 /// Bytes of a message in one piece; they may have come in several.
@@ -129,6 +151,23 @@ fn contiguous(data: &sinew_msgs::Bytes) -> Vec<u8> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    fn png_of_image(image: &Image) -> Result<Png, PictureError> {
+        of_image(image)?.png()
+    }
+
+    fn png_of_compressed(message: &CompressedImage) -> Result<Png, PictureError> {
+        of_compressed(message)?.png()
+    }
+
+    #[test]
+    fn a_policy_sees_gray_as_three_channels() {
+        let gray = of_image(&image("mono8", 2, &[1, 2, 3, 4])).unwrap().picture(Time::ZERO);
+        assert_eq!((gray.width, gray.height), (2, 2));
+        assert_eq!(gray.rgb, [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
+        let color = of_image(&image("rgb8", 6, &RGB)).unwrap().picture(Time::ZERO);
+        assert_eq!(color.rgb, RGB);
+    }
 
     fn image(encoding: &str, step: u32, data: &[u8]) -> Image {
         let (encoding, data) = (encoding.to_owned(), data.to_vec().into());
