@@ -314,6 +314,11 @@ fn what_does_not_fit_is_an_error_that_names_it() {
             "      background: true\n      inputs:\n",
             "given, for a network that runs in the background",
         ),
+        (
+            "    until: postconditions",
+            "    - {manifest: other.policy.yaml, background: true}\n    until: postconditions",
+            "kind.policy.policies[1].background",
+        ),
         ("until: postconditions", "until: sometime", "sometime"),
         ("until: postconditions", "until: {elapsed_s: 31.0}", "is never reached"),
         ("      inputs:\n", "      weight: 0.0\n      inputs:\n", "no policy counts"),
