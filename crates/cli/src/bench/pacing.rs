@@ -138,20 +138,18 @@ fn control_block(rig: &mut LoopRig, length: Duration, samples: &mut [Sample]) ->
     rig.paced.cycle();
     rig.paced.sleep();
     let end = monotonic_now() + length;
-    let mut before = involuntary_switches();
     let mut count = 0;
     for sample in samples {
+        let before = times_waited();
         let cycle = rig.paced.cycle();
-        let switches = involuntary_switches();
         *sample = Sample {
             lateness: cycle.started.since(cycle.deadline),
             work: cycle.ended.since(cycle.started),
             cpu: cycle.cpu,
-            switches: switches - before,
+            waited: times_waited() > before,
             missed: cycle.missed > 0,
             followed: rig.follows(),
         };
-        before = switches;
         count += 1;
         rig.paced.sleep();
         if cycle.ended >= end || interrupt::is_set() {
@@ -166,23 +164,20 @@ fn bare_block(period: Duration, length: Duration, samples: &mut [Sample]) -> usi
     deadlines.advance(monotonic_now());
     deadlines.sleep();
     let end = monotonic_now() + length;
-    let mut before = involuntary_switches();
     let mut count = 0;
     for sample in samples {
-        let deadline = deadlines.next();
+        let (deadline, before) = (deadlines.next(), times_waited());
         let (started, cpu_before) = (monotonic_now(), thread_cpu_time());
         let (cpu, ended) = (thread_cpu_time().saturating_sub(cpu_before), monotonic_now());
         let missed = deadlines.advance(ended) > 0;
-        let switches = involuntary_switches();
         *sample = Sample {
             lateness: started.since(deadline),
             work: ended.since(started),
             cpu,
-            switches: switches - before,
+            waited: times_waited() > before,
             missed,
             followed: false,
         };
-        before = switches;
         count += 1;
         deadlines.sleep();
         if ended >= end || interrupt::is_set() {
@@ -192,11 +187,11 @@ fn bare_block(period: Duration, length: Duration, samples: &mut [Sample]) -> usi
     count
 }
 
-/// Times that this thread was displaced by another.
-pub(crate) fn involuntary_switches() -> u64 {
+/// How often this thread has given its processor up, to wait for something.
+pub(crate) fn times_waited() -> u64 {
     // It fails only for an unknown `who`.
     getrusage(UsageWho::RUSAGE_THREAD)
-        .map_or(0, |usage| usage.involuntary_context_switches().unsigned_abs())
+        .map_or(0, |usage| usage.voluntary_context_switches().unsigned_abs())
 }
 
 impl Block {

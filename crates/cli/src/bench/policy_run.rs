@@ -22,7 +22,7 @@ use sinew_policy::{
 use sinew_robot::RobotModel;
 use sinew_types::{ActuatorCommand, BootId, GroupKind, JointCommand, Layout, LeaseId, Source};
 
-use super::pacing::involuntary_switches;
+use super::pacing::times_waited;
 use super::policy_watch::PolicyWatch;
 use super::stats::{Misses, Sample, Tail, bars, short};
 use crate::exit::refused;
@@ -209,23 +209,20 @@ impl Session<'_> {
         LoopStats::default().prepare_thread(priority.filter(|own| *own > 0), false);
         let mut deadlines = Deadlines::from_now(period);
         let end = monotonic_now() + Duration::from_secs(self.plan.seconds.into());
-        let mut before = involuntary_switches();
         while monotonic_now() < end && !interrupt::is_set() {
-            let deadline = deadlines.next();
+            let (deadline, before) = (deadlines.next(), times_waited());
             let (started, cpu_before) = (monotonic_now(), thread_cpu_time());
             self.tick(&mut commands, &mut command)?;
             let (cpu, ended) = (thread_cpu_time().saturating_sub(cpu_before), monotonic_now());
             let missed = deadlines.advance(ended) > 0;
-            let switches = involuntary_switches();
             samples.push(Sample {
                 lateness: started.since(deadline),
                 work: ended.since(started),
                 cpu,
-                switches: switches - before,
+                waited: times_waited() > before,
                 missed,
                 followed: true,
             });
-            before = switches;
             deadlines.sleep();
         }
         self.report(&samples)
@@ -364,7 +361,7 @@ impl Session<'_> {
             bail!("interrupted before the first tick");
         };
         let (repeated, kept) = policy.degraded();
-        let budget = Duration::from_secs_f64(manifest.budget.run_p99_s);
+        let budget = Duration::from_secs_f64(manifest.budget.run_p99_s).min(policy.period() / 2);
         Ok(RunReport {
             policy: manifest.id.clone(),
             rate_hz: manifest.rate_hz,

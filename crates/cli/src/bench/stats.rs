@@ -46,8 +46,8 @@ pub(crate) struct Sample {
     pub(crate) work: Duration,
     /// The thread's processor time in between.
     pub(crate) cpu: Duration,
-    /// Involuntary context switches of the thread since the cycle before.
-    pub(crate) switches: u64,
+    /// Whether the thread gave the processor up in between, to wait for something.
+    pub(crate) waited: bool,
     /// Whether the next deadline had passed when it ended.
     pub(crate) missed: bool,
     /// Whether every group followed a command.
@@ -56,12 +56,13 @@ pub(crate) struct Sample {
 
 impl Sample {
     /// Whether a miss is the machine's, not the loop's: the thread's processor time was within its budget,
-    /// and the late wake, with the time that involuntary switches took from it, fills the rest of the
-    /// period.
+    /// and the late wake, with the time for which the processor was taken from it, fills the rest of the
+    /// period. It is taken by another thread, or by the hypervisor, which no count of switches shows; a thread
+    /// that gave it up by itself was robbed of nothing.
     pub(crate) fn is_explained(&self, period: Duration, budget: Duration) -> bool {
-        let taken = match self.switches {
-            0 => Duration::ZERO,
-            _ => self.work.saturating_sub(self.cpu),
+        let taken = match self.waited {
+            true => Duration::ZERO,
+            false => self.work.saturating_sub(self.cpu),
         };
         self.missed && self.cpu <= budget && self.lateness + taken + self.cpu >= period
     }
@@ -151,9 +152,9 @@ mod tests {
         let miss = Sample { missed: true, cpu: us(40), ..Sample::default() };
         let late = Sample { lateness: us(970), work: us(45), ..miss };
         assert!(late.is_explained(PERIOD, BUDGET));
-        let displaced = Sample { lateness: us(10), work: us(1200), switches: 1, ..miss };
+        let displaced = Sample { lateness: us(10), work: us(1200), ..miss };
         assert!(displaced.is_explained(PERIOD, BUDGET));
-        let blocked = Sample { switches: 0, ..displaced };
+        let blocked = Sample { waited: true, ..displaced };
         assert!(!blocked.is_explained(PERIOD, BUDGET), "it waited for something of its own");
         let busy = Sample { lateness: us(970), cpu: us(300), work: us(300), ..miss };
         assert!(!busy.is_explained(PERIOD, BUDGET), "it worked for longer than it may");

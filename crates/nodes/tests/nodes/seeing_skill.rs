@@ -82,14 +82,13 @@ impl Robot {
     }
 
     fn call(&mut self, skill: &str, args: &Value) -> (GoalStatus, ExecuteSkillResult) {
-        let mut call = self.node.action_client(&names::EXECUTE_SKILL).unwrap().send_goal(
-            ExecuteSkillGoal {
+        let mut call =
+            self.node.action_client(&names::EXECUTE_SKILL).unwrap().send_goal(ExecuteSkillGoal {
                 skill_id: skill.into(),
                 args_json: args.to_string(),
                 speed_scale: 1.0,
                 ..ExecuteSkillGoal::default()
-            },
-        );
+            });
         for _ in 0..600 {
             while let Some(event) = call.poll() {
                 match event {
