@@ -378,7 +378,12 @@ fn every_node_shows_its_parameters() {
     let objects = root().join("launch/tabletop.objects.yaml");
     let cases = [
         (NodeKind::Hardware, json!({"world": world}), "driver", "sim"),
-        (NodeKind::Perception, json!({"robot": robot(), "objects": objects}), "objects", "tabletop"),
+        (
+            NodeKind::Perception,
+            json!({"robot": robot(), "objects": objects}),
+            "objects",
+            "tabletop",
+        ),
         (NodeKind::Connector, json!({"robot": robot()}), "robot", "mobi.robot.yaml"),
         (NodeKind::Teleop, json!({"robot": robot(), "mapping": mapping}), "mapping", "xbox"),
     ];
