@@ -81,7 +81,7 @@ impl Detector {
             result.pose.covariance = object.pose.covariance;
             made.results.push(result);
             made.bbox.center = pose_to_msg(&(camera_from_map * isometry(&object.pose.pose)));
-            made.bbox.size = object.size.clone();
+            made.bbox.size = object.size;
             made
         };
         Detection3DArray {
