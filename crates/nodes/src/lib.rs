@@ -40,6 +40,7 @@ pub use node::{Change, LifecycleState, Node, NodeError, Progress};
 pub use perception_node::{
     ObjectClass, ObjectClasses, ObjectClassesError, PerceptionNode, PerceptionParameters,
 };
+pub use pictures::ImageTransport;
 pub use planner_node::{PlannerNode, PlannerParameter, PlannerParameters};
 pub use policy_fallback::{PolicyFallback, fallback_of};
 pub use robot_facts::RobotFactsSource;

@@ -71,7 +71,8 @@ impl PerceptionNode {
         let clock = if parameters.use_sim_time { RosClock::Simulated } else { RosClock::Wall };
         let names = robot.sensors().cameras.iter().map(|camera| camera.name.clone());
         let cameras = parameters.pictures.then(|| {
-            Cameras::new(node, names, parameters.max_picture_age(), clock).map_err(|e| failed(&e))
+            let (max_age, transport) = (parameters.max_picture_age(), parameters.image_transport);
+            Cameras::new(node, names, max_age, transport, clock).map_err(|e| failed(&e))
         });
         let fixed_frames = names::TF_STATIC.with_qos(FIXED_FRAMES);
         Ok(Self {

@@ -34,7 +34,7 @@ use crate::convert::{
 use crate::heart::Heart;
 use crate::node::{Node, NodeError, Progress};
 use crate::observer::{ObjectsFrom, Observer};
-use crate::pictures::Eyes;
+use crate::pictures::{Eyes, ImageTransport};
 use crate::ros_clock::RosClock;
 use crate::system::NodeKind;
 
@@ -63,9 +63,12 @@ pub struct SkillsParameters {
     /// With `motion: moveit`.
     pub moveit: Option<MoveitParameters>,
     /// Set where the hardware's simulated time waits for this node: a step then waits for networks in the background, so
-    /// that a run can be repeated.
+    /// that a run can be repeated. Only with `use_sim_time`.
     #[serde(default)]
     pub lock_step: bool,
+    /// How the pictures for policies come: `raw` or `compressed`.
+    #[serde(default)]
+    pub image_transport: ImageTransport,
     /// Whether pictures are stamped by `/clock`, as those of a simulated robot; else by wall time.
     #[serde(default)]
     pub use_sim_time: bool,
@@ -136,8 +139,12 @@ impl SkillsNode {
             motion,
             moveit,
             lock_step,
+            image_transport,
             use_sim_time,
         } = parameters;
+        if lock_step && !use_sim_time {
+            return Err(failed(&"lock_step: true; allowed: only with use_sim_time: true"));
+        }
         backends::check(navigation, nav2.as_ref(), motion, moveit.as_ref())
             .map_err(|e| failed(&format!("parameters: {e}")))?;
         let observer = Observer::new(node, &robot, ObjectsFrom::World)?;
@@ -175,7 +182,8 @@ impl SkillsNode {
         let clock = if use_sim_time { RosClock::Simulated } else { RosClock::Wall };
         Ok(Self {
             name: arguments.name.clone(),
-            eyes: Eyes::new(node, &server, clock).map_err(|e| failed(&e))?,
+            eyes: Eyes::new(node, &server, image_transport, clock, lock_step)
+                .map_err(|e| failed(&e))?,
             server,
             actions: node.action_server(&names::EXECUTE_SKILL).map_err(|e| failed(&e))?,
             goals: BTreeMap::new(),
@@ -383,7 +391,7 @@ impl Node for SkillsNode {
         // Skills are computed once per state of the robot: that is their clock.
         if is_new && self.observer.is_ready() {
             self.watch_planner(self.observer.now());
-            self.eyes.look(&mut self.server);
+            self.eyes.look(&mut self.server, self.observer.now());
             self.run_skills(self.observer.now())?;
         }
         self.heart

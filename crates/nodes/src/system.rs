@@ -113,11 +113,14 @@ pub fn compose(description: &LaunchDescription, pace: Pace) -> Result<Composed, 
     for launch in &description.nodes {
         let kind = NodeKind::from_args(&launch.name, &launch.args)?;
         let mut arguments = NodeArguments::from(launch);
-        if kind == NodeKind::Skills {
-            // Time is simulated, and stands still while it is stepped.
-            for parameter in ["lock_step", "use_sim_time"] {
-                arguments.parameters.insert(parameter.into(), true.into());
-            }
+        // Time is simulated, and stands still while a node is stepped.
+        let known: &[&str] = match kind {
+            NodeKind::Skills => &["lock_step", "use_sim_time"],
+            NodeKind::Perception => &["use_sim_time"],
+            _ => &[],
+        };
+        for parameter in known {
+            arguments.parameters.entry(*parameter).or_insert(true.into());
         }
         nodes.push((kind, arguments));
     }

@@ -12,9 +12,9 @@ use sinew_types::{ActuatorCommand, RobotState, Time};
 
 use crate::act::ChunkQueue;
 use crate::manifest::OnFault;
-use crate::network::{Network, RunOn};
+use crate::network::Network;
 use crate::{
-    ActionDecoder, CommandInputs, Embodiment, ObservationProgram, Observed, PolicyError,
+    ActionDecoder, CommandInputs, Embodiment, ObservationProgram, Observed, Policy, PolicyError,
     PolicyManifest,
 };
 
@@ -35,6 +35,8 @@ pub struct BackgroundPolicy {
     last_action: Vec<f32>,
     started: Option<Time>,
     has_begun: bool,
+    /// Ticks until it had begun.
+    waited: usize,
     held_in_a_row: usize,
     /// Resets so far: answers to questions of before are dropped.
     epoch: u64,
@@ -76,11 +78,8 @@ impl BackgroundPolicy {
         robot: &Embodiment,
         before_run: Option<BeforeRun>,
     ) -> Result<Self, PolicyError> {
-        // All checks, golden data among them, on a policy of its own.
-        let checked = crate::Policy::load(path, robot)?;
-        let manifest = checked.manifest().clone();
-        drop(checked);
-        let program = ObservationProgram::compile(&manifest, robot)?;
+        // All checks, golden data among them; its network has run, so that the first run here is not its first one.
+        let (manifest, program, decoder, network) = Policy::load(path, robot)?.into_parts();
         let Some(spec) = manifest.chunk else {
             let allowed = "given, for a network that runs in the background";
             return Err(manifest.field_error("chunk", "absent", allowed));
@@ -93,9 +92,6 @@ impl BackgroundPolicy {
             let allowed = "other sources, for a network that runs in the background";
             return Err(manifest.field_error("source: reference", name, allowed));
         }
-        let folder = path.parent().unwrap_or_else(|| Path::new("."));
-        let run_on = RunOn::one_thread(manifest.model.provider);
-        let network = Network::load(&manifest, folder, &[], run_on)?;
         let width = manifest.action_width();
         let mut inputs: Vec<_> = manifest.inputs.iter().map(|_| Vec::new()).collect();
         for (input, values) in program.values() {
@@ -114,13 +110,14 @@ impl BackgroundPolicy {
                 .map_err(|source| PolicyError::Thread { policy: manifest.id.clone(), source })?
         };
         Ok(Self {
-            decoder: ActionDecoder::compile(&manifest, robot)?,
+            decoder,
             program,
             chunks: ChunkQueue::new(spec, width),
             manifest,
             last_action: vec![0.0; width],
             started: None,
             has_begun: false,
+            waited: 0,
             held_in_a_row: 0,
             epoch: 0,
             job: Some(Box::new(job)),
@@ -149,17 +146,19 @@ impl BackgroundPolicy {
         self.last_action.fill(0.0);
         self.program.reset();
         self.chunks.reset();
-        (self.started, self.has_begun, self.held_in_a_row) = (None, false, 0);
+        (self.started, self.has_begun) = (None, false);
+        (self.waited, self.held_in_a_row) = (0, 0);
         self.epoch += 1;
         self.decoder.reset(state)
     }
 
-    /// One tick, to be called at the manifest's rate; nothing before the first chunk has come. Real-time safe
+    /// One tick, to be called at the manifest's rate; nothing before the first chunk has come, for which as many ticks are
+    /// waited as it has actions. Real-time safe
     /// unless it fails: the network runs elsewhere.
     ///
     /// # Errors
     /// [`PolicyError::ObservationStale`], [`PolicyError::NotFinite`], [`PolicyError::WrongLayout`]; those of a
-    /// run in the background; [`PolicyError::Late`] when no action was left for too many ticks.
+    /// run in the background; [`PolicyError::Late`] when there was no action for too many ticks.
     pub fn step(
         &mut self,
         state: &RobotState,
@@ -189,7 +188,13 @@ impl BackgroundPolicy {
             }
         }
         if !self.has_begun {
-            return Ok(None);
+            // A first chunk that takes longer than it lasts would be followed by a gap as long.
+            let most = self.manifest.chunk_length();
+            self.waited += 1;
+            return match self.waited > most {
+                true => Err(PolicyError::Late { policy: self.manifest.id.clone(), ticks: most }),
+                false => Ok(None),
+            };
         }
         let held = self.chunks.held();
         self.last_action.copy_from_slice(self.chunks.advance());

@@ -16,6 +16,8 @@ pub enum Staleness {
     Invalid,
     /// It is so old.
     Old(Duration),
+    /// Its stamp is so far ahead of the robot's state: it is of another clock.
+    Ahead(Duration),
 }
 
 impl fmt::Display for Staleness {
@@ -24,6 +26,7 @@ impl fmt::Display for Staleness {
             Self::Missing => f.write_str("missing"),
             Self::Invalid => f.write_str("invalid"),
             Self::Old(age) => write!(f, "{age:?} old"),
+            Self::Ahead(by) => write!(f, "stamped {by:?} ahead of the robot's state"),
         }
     }
 }

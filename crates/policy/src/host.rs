@@ -8,7 +8,7 @@ use std::time::Duration;
 use rtrb::{Consumer, Producer, RingBuffer};
 use sinew_types::{ActuatorCommand, Layout, RobotState, Time};
 
-use crate::{CommandInputs, Embodiment, Policy, PolicyError};
+use crate::{CommandInputs, Embodiment, Policy, PolicyError, PolicyManifest};
 
 /// Orders that wait for the next tick at most.
 const ORDERS: usize = 16;
@@ -17,7 +17,7 @@ const ORDERS: usize = 16;
 ///
 /// Loads, swaps and stops are one queue, in the order in which they were asked for. A policy is loaded and
 /// checked on a thread of its own; one that is refused leaves the running one as it is, and so does one of another
-/// rate, or that commands other groups, since the host's owner has a lease of the groups and steps it at the rate of the
+/// rate, or that commands anything else, since the host's owner has a lease for that and steps it at the rate of the
 /// one before. After a swap joint targets blend over from those that were commanded last.
 pub struct PolicyHost {
     current: Option<Box<Running>>,
@@ -55,32 +55,43 @@ struct Running {
     output: ActuatorCommand,
 }
 
+/// Whether a policy may run, beside what is the same for all hosts.
+pub type Accepts = Box<dyn Fn(&Policy) -> Result<(), PolicyError> + Send>;
+
 /// What a policy must have in common with the one that it takes over from.
 struct Role {
     groups: Vec<usize>,
+    /// All that is commanded: whatever the next policy left out would go on as it was.
+    commands: String,
     rate_hz: f64,
 }
 
 impl Role {
     fn of(policy: &Policy, layout: &Layout) -> Self {
         let manifest = policy.manifest();
-        Self { groups: manifest.groups(layout), rate_hz: manifest.rate_hz }
+        let groups = manifest.groups(layout);
+        let mut joints = manifest.action.joints().to_vec();
+        if joints.is_empty() {
+            let of_tool = groups.iter().flat_map(|group| &layout.groups()[*group].joints);
+            joints = of_tool.map(|joint| layout.joints()[*joint].clone()).collect();
+        }
+        joints.sort_unstable();
+        let names = groups.iter().map(|group| layout.groups()[*group].name.as_str());
+        let names = names.collect::<Vec<_>>().join(", ");
+        let (interface, joints) = (manifest.action.interface(), joints.join(", "));
+        let commands = format!("{interface} of {names} [{joints}]");
+        Self { groups, commands, rate_hz: manifest.rate_hz }
     }
 
-    fn check(&self, policy: &Policy, layout: &Layout) -> Result<(), PolicyError> {
-        let manifest = policy.manifest();
-        let names = |groups: &[usize]| {
-            let names = groups.iter().map(|group| layout.groups()[*group].name.as_str());
-            names.collect::<Vec<_>>().join(", ")
-        };
-        let groups = manifest.groups(layout);
-        if groups != self.groups {
-            let allowed = format!("of {}, as the policy that runs", names(&self.groups));
-            return Err(manifest.field_error("action", format!("of {}", names(&groups)), allowed));
+    /// Whether the next policy can do what this one does.
+    fn check(&self, next: &Self, policy: &PolicyManifest) -> Result<(), PolicyError> {
+        if next.groups != self.groups || next.commands != self.commands {
+            let allowed = format!("{}, as the policy that runs", self.commands);
+            return Err(policy.field_error("action", &next.commands, allowed));
         }
-        if manifest.rate_hz != self.rate_hz {
+        if next.rate_hz != self.rate_hz {
             let allowed = format!("{}, as the policy that runs", self.rate_hz);
-            return Err(manifest.field_error("rate_hz", manifest.rate_hz, allowed));
+            return Err(policy.field_error("rate_hz", next.rate_hz, allowed));
         }
         Ok(())
     }
@@ -103,19 +114,25 @@ impl PolicyHost {
     ///
     /// `blend` is the time over which joint targets change from those of one policy to those of the next.
     pub fn new(robot: impl Into<Embodiment>, blend: Duration) -> (Self, PolicyLoader) {
-        Self::made(None, robot.into(), blend)
+        Self::made(None, robot.into(), blend, Box::new(|_| Ok(())))
     }
 
-    /// The same with a policy that runs from the first step on.
+    /// The same with a policy that runs from the first step on; those that take over are what `accepts` allows.
     pub fn with_policy(
         policy: Policy,
         robot: impl Into<Embodiment>,
         blend: Duration,
+        accepts: Accepts,
     ) -> (Self, PolicyLoader) {
-        Self::made(Some(policy), robot.into(), blend)
+        Self::made(Some(policy), robot.into(), blend, accepts)
     }
 
-    fn made(policy: Option<Policy>, robot: Embodiment, blend: Duration) -> (Self, PolicyLoader) {
+    fn made(
+        policy: Option<Policy>,
+        robot: Embodiment,
+        blend: Duration,
+        accepts: Accepts,
+    ) -> (Self, PolicyLoader) {
         let current = policy.map(|policy| Box::new(Running::new(policy, robot.layout())));
         let role = current.as_ref().map(|running| Role::of(&running.policy, robot.layout()));
         let (orders_in, orders) = RingBuffer::new(ORDERS);
@@ -123,7 +140,7 @@ impl PolicyHost {
         let (requests, requests_out) = channel();
         let (outcomes_in, outcomes) = channel();
         let worker = std::thread::Builder::new().name("policy-loader".into()).spawn(move || {
-            serve(&robot, role, &requests_out, &outcomes_in, orders_in, done_out);
+            serve(&robot, &accepts, role, &requests_out, &outcomes_in, orders_in, done_out);
         });
         let host = Self { current, orders, done, blend, swaps: 0 };
         // Without a thread every request is answered by silence, as after the host's end.
@@ -261,6 +278,7 @@ impl Drop for PolicyLoader {
 
 fn serve(
     robot: &Embodiment,
+    accepts: &Accepts,
     mut role: Option<Role>,
     requests: &Receiver<(u64, Request)>,
     outcomes: &Sender<(u64, Result<(), PolicyError>)>,
@@ -275,8 +293,10 @@ fn serve(
             }
             Request::Load(manifest) => Policy::load(manifest, robot).and_then(|policy| {
                 let layout = robot.layout();
-                role.as_ref().map_or(Ok(()), |role| role.check(&policy, layout))?;
-                role = Some(Role::of(&policy, layout));
+                let next = Role::of(&policy, layout);
+                role.as_ref().map_or(Ok(()), |role| role.check(&next, policy.manifest()))?;
+                accepts(&policy)?;
+                role = Some(next);
                 Ok(Order::Swap(Box::new(Running::new(policy, layout))))
             }),
         };

@@ -47,7 +47,7 @@ pub use background::{BackgroundPolicy, BeforeRun};
 pub use blend::PolicyBlend;
 pub use embodiment::Embodiment;
 pub use error::{PolicyError, Staleness};
-pub use host::{PolicyHost, PolicyLoader};
+pub use host::{Accepts, PolicyHost, PolicyLoader};
 pub use latency::{Histogram, Latency};
 pub use manifest::{
     ActionSpec, BaseAxis, Budget, ChunkSpec, Clip, Fill, Gains, Golden, GoldenCase, GripperAction,

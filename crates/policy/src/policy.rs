@@ -127,6 +127,14 @@ impl Policy {
         })
     }
 
+    /// What it is made of, as after a reset, for something that runs it otherwise.
+    pub(crate) fn into_parts(
+        mut self,
+    ) -> (PolicyManifest, ObservationProgram, ActionDecoder, Network) {
+        self.forget();
+        (self.manifest, self.program, self.decoder, self.network)
+    }
+
     /// What was loaded.
     pub fn manifest(&self) -> &PolicyManifest {
         &self.manifest

@@ -230,8 +230,9 @@ fn block(
     Ok(())
 }
 
-/// The stage `run` and ONNX Runtime's own call on the same inputs, s: by turns, and each of them first in every second
-/// tick, so that whatever else the machine does, and what each takes of the other's cache, falls on both alike.
+/// The stage `run` and ONNX Runtime's own call on the observations of the policy's last run, s: by turns, and each of them
+/// first in every second run, so that whatever else the machine does, and what each takes of the other's cache, falls on both
+/// alike. Of a policy of chunks only the ticks that run the network count.
 fn by_turns(
     plan: &InferencePlan,
     robot: &mut Robot,
@@ -241,6 +242,10 @@ fn by_turns(
     let (mut runs, mut floors) = (vec![], vec![]);
     let mut is_raw_first = false;
     block(plan, robot, |robot, counts| {
+        if !policy.runs_next() {
+            policy.step(&robot.state, &robot.inputs)?;
+            return Ok(());
+        }
         is_raw_first = !is_raw_first;
         let mut bare = Duration::ZERO;
         for is_raw in [is_raw_first, !is_raw_first] {

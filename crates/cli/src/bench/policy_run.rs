@@ -17,13 +17,16 @@ use sinew_hardware::{
     monotonic_now, thread_cpu_time,
 };
 use sinew_policy::{
-    Embodiment, InputSpec, Policy, PolicyHost, PolicyManifest, Rollout, RunOn, Source as TermSource,
+    Embodiment, InputSpec, Policy, PolicyError, PolicyHost, PolicyManifest, Rollout, RunOn,
+    Source as TermSource,
 };
 use sinew_robot::RobotModel;
-use sinew_types::{ActuatorCommand, BootId, GroupKind, JointCommand, Layout, LeaseId, Source};
+use sinew_types::{
+    ActuatorCommand, BootId, GroupKind, JointCommand, Layout, LeaseId, Source, Time,
+};
 
 use super::pacing::times_waited;
-use super::policy_watch::PolicyWatch;
+use super::policy_watch::{PolicyFiles, PolicyWatch};
 use super::stats::{Misses, Sample, Tail, bars, short};
 use crate::exit::refused;
 use crate::interrupt;
@@ -99,9 +102,13 @@ pub(crate) fn run(plan: &RunPlan) -> Result<RunReport> {
     let (inactive, stop) = Unconfigured::new(driver).configure()?;
     let layout = inactive.layout().clone();
     let robot = Embodiment::new(&layout, Arc::new(model));
+    // Before it is loaded: what changes meanwhile is a change.
+    let files = PolicyFiles::of(&plan.manifest);
     let policy = load(plan, &robot)?;
-    let (host, loader) = PolicyHost::with_policy(policy, robot, BLEND);
-    let _watch = plan.watch.then(|| PolicyWatch::start(plan.manifest.clone(), loader));
+    let values = plan.values.clone();
+    let accepts = Box::new(move |policy: &Policy| accept(policy, &values));
+    let (host, loader) = PolicyHost::with_policy(policy, robot, BLEND, accepts);
+    let _watch = plan.watch.then(|| PolicyWatch::start(files, loader));
     let (control, handle) = ControlLoop::with_fallback(inactive, gate, fallback)?;
     let runner = RealTimeRunner::spawn(control, stop, RealTimeConfig::default())?;
     let mut session = Session {
@@ -110,6 +117,7 @@ pub(crate) fn run(plan: &RunPlan) -> Result<RunReport> {
         handle,
         lease: LeaseId::default(),
         host,
+        degraded: (0, 0),
         plan,
         seq: 0,
     };
@@ -155,26 +163,28 @@ fn plant(plant: &Plant) -> Result<(RobotModel, Box<dyn HardwareInterface>)> {
 
 fn load(plan: &RunPlan, robot: &Embodiment) -> Result<Policy> {
     let mut manifest = PolicyManifest::load(&plan.manifest).map_err(refused)?;
-    let pictured = manifest.inputs.iter().find_map(|input| match input {
-        InputSpec::Image { camera, .. } => Some(camera),
-        _ => None,
-    });
-    if let Some(camera) = pictured {
-        return Err(refused(anyhow!(
-            "the policy sees pictures of camera `{camera}`, which nothing gives here"
-        )));
-    }
     if let Some(rate_hz) = plan.rate_hz {
         manifest = manifest.at_rate(rate_hz);
     }
     let folder = plan.manifest.parent().unwrap_or(std::path::Path::new("."));
     let run_on = RunOn::one_thread(manifest.model.provider);
     let policy = Policy::load_on(manifest, folder, robot, run_on).map_err(refused)?;
-    let mut inputs = policy.command_inputs();
-    for (name, values) in &plan.values {
-        inputs.set(name, values, sinew_types::Time::ZERO).map_err(refused)?;
-    }
+    accept(&policy, &plan.values).map_err(refused)?;
     Ok(policy)
+}
+
+/// Whether a policy can be run with these values of its commands, and nothing else.
+fn accept(policy: &Policy, values: &[(String, Vec<f64>)]) -> Result<(), PolicyError> {
+    let mut inputs = policy.command_inputs();
+    if let Some(camera) = inputs.cameras().next() {
+        return Err(PolicyError::Field {
+            policy: policy.manifest().id.clone(),
+            field: "inputs".into(),
+            value: format!("a picture of camera `{camera}`"),
+            allowed: "what needs no camera: nothing gives pictures here".into(),
+        });
+    }
+    values.iter().try_for_each(|(name, values)| inputs.set(name, values, Time::ZERO))
 }
 
 struct Session<'a> {
@@ -182,6 +192,8 @@ struct Session<'a> {
     handle: ControlHandle,
     lease: LeaseId,
     host: PolicyHost,
+    /// Of the policies that are over.
+    degraded: (u64, u64),
     plan: &'a RunPlan,
     seq: u64,
     record: Option<Rollout>,
@@ -238,10 +250,12 @@ impl Session<'_> {
                 bail!("the gate took the robot away: {}", voided.reason);
             }
         }
-        let swaps = self.host.swaps();
+        let (swaps, degraded) = (self.host.swaps(), self.policy()?.degraded());
         self.host.take_orders(command);
         if self.host.swaps() != swaps {
             *commands = self.commands()?;
+            self.degraded.0 += degraded.0;
+            self.degraded.1 += degraded.1;
         }
         let Self { handle, host, .. } = self;
         let state = &handle.snapshot().state;
@@ -361,6 +375,7 @@ impl Session<'_> {
             bail!("interrupted before the first tick");
         };
         let (repeated, kept) = policy.degraded();
+        let (repeated, kept) = (repeated + self.degraded.0, kept + self.degraded.1);
         let budget = Duration::from_secs_f64(manifest.budget.run_p99_s).min(policy.period() / 2);
         Ok(RunReport {
             policy: manifest.id.clone(),

@@ -12,6 +12,14 @@ use sinew_policy::{PolicyLoader, PolicyManifest};
 /// after the other.
 const EVERY: Duration = Duration::from_millis(250);
 
+/// The files of a policy, as they were at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PolicyFiles {
+    manifest: PathBuf,
+    /// When the manifest and each file that it names was written; nothing for one that is not there.
+    written: Vec<Option<SystemTime>>,
+}
+
 /// Has a policy loaded anew whenever its manifest, or a file that the manifest names, has changed.
 pub(crate) struct PolicyWatch {
     over: Arc<AtomicBool>,
@@ -19,10 +27,11 @@ pub(crate) struct PolicyWatch {
 }
 
 impl PolicyWatch {
-    pub(crate) fn start(manifest: PathBuf, loader: PolicyLoader) -> Self {
+    /// `loaded` is what the policy that runs was loaded from.
+    pub(crate) fn start(loaded: PolicyFiles, loader: PolicyLoader) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&over);
-        let thread = std::thread::spawn(move || watch(&manifest, loader, &until));
+        let thread = std::thread::spawn(move || watch(loaded, loader, &until));
         Self { over, thread: Some(thread) }
     }
 }
@@ -36,34 +45,35 @@ impl Drop for PolicyWatch {
     }
 }
 
-fn watch(manifest: &Path, mut loader: PolicyLoader, over: &AtomicBool) {
-    let mut loaded = written(manifest);
+fn watch(mut loaded: PolicyFiles, mut loader: PolicyLoader, over: &AtomicBool) {
     let mut before = loaded.clone();
     while !over.load(Ordering::Relaxed) {
         std::thread::sleep(EVERY);
-        let now = written(manifest);
+        let now = PolicyFiles::of(&loaded.manifest);
         if now != loaded && now == before {
-            loader.load(manifest);
-            loaded.clone_from(&now);
+            loader.load(&now.manifest);
+            loaded = now.clone();
         }
         before = now;
         while let Some((_, outcome)) = loader.outcome() {
+            let manifest = loaded.manifest.display();
             match outcome {
-                Ok(()) => eprintln!("{}: loaded anew, it takes over", manifest.display()),
+                Ok(()) => eprintln!("{manifest}: loaded anew, it takes over at the next tick"),
                 Err(error) => eprintln!("not loaded, the policy that runs goes on: {error}"),
             }
         }
     }
 }
 
-/// When each of the files was written; nothing for one that is not there.
-fn written(manifest: &Path) -> Vec<Option<SystemTime>> {
-    let folder = manifest.parent().unwrap_or_else(|| Path::new("."));
-    let mut files = vec![manifest.to_owned()];
-    // What cannot be read is told when it is loaded.
-    if let Ok(read) = PolicyManifest::load(manifest) {
-        files.extend(read.files().map(|file| folder.join(file)));
+impl PolicyFiles {
+    pub(crate) fn of(manifest: &Path) -> Self {
+        let folder = manifest.parent().unwrap_or_else(|| Path::new("."));
+        let mut files = vec![manifest.to_owned()];
+        // What cannot be read is told when it is loaded.
+        if let Ok(read) = PolicyManifest::load(manifest) {
+            files.extend(read.files().map(|file| folder.join(file)));
+        }
+        let time = |file: &PathBuf| std::fs::metadata(file).and_then(|data| data.modified()).ok();
+        Self { manifest: manifest.to_owned(), written: files.iter().map(time).collect() }
     }
-    let time = |file: &PathBuf| std::fs::metadata(file).and_then(|data| data.modified()).ok();
-    files.iter().map(time).collect()
 }

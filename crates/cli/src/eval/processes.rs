@@ -130,10 +130,17 @@ fn lock_step(description: &mut LaunchDescription) -> Result<String> {
                 node.parameters.insert("pace".into(), json!("fastest"));
                 node.parameters.insert("lock_step_with".into(), json!(followers));
             }
-            NodeKind::Skills | NodeKind::Connector => {
+            NodeKind::Skills => {
+                node.parameters.insert("lock_step".into(), json!(true));
+                node.parameters.insert("use_sim_time".into(), json!(true));
+            }
+            NodeKind::Connector => {
                 node.parameters.insert("lock_step".into(), json!(true));
             }
-            NodeKind::Perception | NodeKind::Planner | NodeKind::Teleop => {}
+            NodeKind::Perception => {
+                node.parameters.insert("use_sim_time".into(), json!(true));
+            }
+            NodeKind::Planner | NodeKind::Teleop => {}
         }
     }
     match namespace {

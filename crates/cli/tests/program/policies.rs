@@ -95,16 +95,21 @@ fn a_policy_that_changes_while_it_runs_takes_over_and_a_broken_one_does_not() {
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let good = std::fs::read_to_string(&manifest).unwrap();
-    // It says nothing when it begins, so that there are changes until it has.
-    for round in 0..3 {
-        std::fs::write(&manifest, format!("{good}# {round}\n")).unwrap();
+    // It says nothing when it begins; whatever it was loaded from, the second change is one.
+    for round in 0..2 {
         std::thread::sleep(Duration::from_secs(1));
+        std::fs::write(&manifest, format!("{good}# {round}\n")).unwrap();
     }
     let said = hear(&mut lines, "takes over");
     assert!(said.contains("reach.policy.yaml"), "{said}");
     std::fs::write(&manifest, good.replace("sha256: \"", "sha256: \"0")).unwrap();
     let said = hear(&mut lines, "not loaded");
     assert!(said.contains("the policy that runs goes on"), "{said}");
+    let other = good.replace("rate_hz: 50", "rate_hz: 25");
+    assert_ne!(other, good);
+    std::fs::write(&manifest, other).unwrap();
+    let said = hear(&mut lines, "not loaded");
+    assert!(said.contains("rate_hz is 25; allowed: 50"), "{said}");
     std::fs::write(&manifest, &good).unwrap();
     hear(&mut lines, "takes over");
     let pid = Pid::from_child(&child);

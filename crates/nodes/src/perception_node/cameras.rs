@@ -8,7 +8,7 @@ use sinew_types::Time;
 
 use crate::convert::time_to_msg;
 use crate::health::{Found, WARN};
-use crate::pictures::{Feed, PictureError, Png, Shot};
+use crate::pictures::{Feed, ImageTransport, PictureError, Png, Shot};
 use crate::ros_clock::RosClock;
 
 /// The newest picture of each camera of the robot, and `take_picture`, which gives it.
@@ -35,8 +35,8 @@ struct Camera {
 enum NoPicture {
     #[error("camera `{camera}` is not known; known: {known}")]
     Unknown { camera: String, known: String },
-    #[error("camera `{camera}`: no picture yet on {raw} or {compressed}")]
-    None { camera: String, raw: String, compressed: String },
+    #[error("camera `{camera}`: no picture yet on {topic}")]
+    None { camera: String, topic: String },
     #[error("camera `{camera}`: the newest picture is {age_s:.1} s old; allowed: {max_age_s} s")]
     TooOld { camera: String, age_s: f64, max_age_s: f64 },
     #[error(
@@ -54,11 +54,12 @@ impl Cameras {
         node: &BusNode,
         cameras: impl Iterator<Item = String>,
         max_age: Duration,
+        transport: ImageTransport,
         clock: RosClock,
     ) -> Result<Self, BusError> {
         let camera = |name: String| {
             Ok(Camera {
-                feed: Feed::new(node, &name, clock)?,
+                feed: Feed::new(node, &name, transport, clock)?,
                 info: node.subscription(&names::camera_info(&name))?,
                 newest: None,
                 told_size: None,
@@ -77,7 +78,7 @@ impl Cameras {
     /// Takes what arrived, and answers who asked.
     pub(super) fn step(&mut self, now: Time) -> Result<(), BusError> {
         for camera in &mut self.cameras {
-            camera.take(&self.node);
+            camera.take(now, &self.node);
         }
         while let Some(request) = self.requests.take_request() {
             let response = self.picture(&request.request().camera, now);
@@ -116,8 +117,8 @@ impl Cameras {
         };
         let named = || name.to_owned();
         let Some((stamp, shot)) = &camera.newest else {
-            let [raw, compressed] = camera.feed.topics().map(str::to_owned);
-            return Err(NoPicture::None { camera: named(), raw, compressed });
+            let topic = camera.feed.topic().to_owned();
+            return Err(NoPicture::None { camera: named(), topic });
         };
         let (age, max_age_s) = (now.since(*stamp), self.max_age.as_secs_f64());
         if age > self.max_age {
@@ -137,11 +138,11 @@ impl Cameras {
 }
 
 impl Camera {
-    fn take(&mut self, node: &str) {
+    fn take(&mut self, now: Time, node: &str) {
         if let Some(received) = self.info.take_newest() {
             self.told_size = Some((received.message.width, received.message.height));
         }
-        let Some(newest) = self.feed.take_newest() else { return };
+        let Some(newest) = self.feed.take_newest(now) else { return };
         let raw_size = match &newest.1 {
             Shot::Raw(image) => Some((image.width, image.height)),
             Shot::Compressed(_) => None,
@@ -176,9 +177,13 @@ impl Camera {
         match &self.newest {
             None => found.raise(WARN, "no picture yet"),
             Some((stamp, _)) => {
-                let age = now.since(*stamp);
+                let (age, ahead) = (now.since(*stamp), stamp.since(now));
                 if age > max_age {
                     found.raise(WARN, format_args!("no picture for {:.0} s", age.as_secs_f64()));
+                }
+                if ahead > max_age {
+                    let by_s = ahead.as_secs_f64();
+                    found.raise(WARN, format_args!("a picture stamped {by_s:.1} s ahead"));
                 }
                 found.value("age_s", format!("{:.3}", age.as_secs_f64()));
             }

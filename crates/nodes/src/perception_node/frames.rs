@@ -17,6 +17,8 @@ use crate::convert::{ConvertError, pose_from_msg, tick_from_msg};
 pub(super) const HISTORY: Duration = Duration::from_secs(10);
 /// How far ahead of the robot's newest state a stamp may be; that moment is then waited for.
 pub(super) const AHEAD: Duration = Duration::from_millis(200);
+/// Fixed frames that are remembered at most.
+const MAX_FIXED: usize = 1000;
 /// Between states that are further apart the robot's motion is not guessed.
 const LONGEST_GAP: Duration = Duration::from_millis(500);
 
@@ -124,6 +126,17 @@ impl Frames {
             };
             match pose_from_msg("geometry_msgs/TransformStamped", "transform", &pose) {
                 Ok(pose) => {
+                    let child = &transform.child_frame_id;
+                    if self.fixed.len() >= MAX_FIXED && !self.fixed.contains_key(child) {
+                        result = result.and(Err(ConvertError {
+                            message: "geometry_msgs/TransformStamped",
+                            field: "child_frame_id",
+                            reason: format!(
+                                "`{child}`: {MAX_FIXED} frames are known; allowed: no more"
+                            ),
+                        }));
+                        continue;
+                    }
                     let parent = transform.header.frame_id.clone();
                     self.fixed.insert(transform.child_frame_id.clone(), (parent, pose));
                 }

@@ -108,10 +108,13 @@ impl Interpreter {
                 tracker_id: &one.detection.id,
                 name: one.class.name(one.class_id),
                 center: Point3::from(one.world_from_object.translation.vector),
+                is_fixed: one.class.fixed,
+                stamp: one.stamp,
             })
             .collect();
+        let now = self.frames.newest().unwrap_or_else(|| self.stamp(message));
         let mut objects = Vec::new();
-        for (one, id) in detected.iter().zip(self.identities.identify(&sights)) {
+        for (one, id) in detected.iter().zip(self.identities.identify(&sights, now)) {
             match id {
                 Ok(id) => objects.push(one.object(id)),
                 Err(unidentified) => tally.refuse(&unidentified.into()),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::NodeArguments;
 use crate::node::NodeError;
+use crate::pictures::ImageTransport;
 
 /// Parameters of the perception node.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +26,9 @@ pub struct PerceptionParameters {
     pub pictures: bool,
     /// How old a picture may be that is given, s, above 0; 1 by default. With `pictures`.
     pub max_picture_age_s: Option<f64>,
+    /// How pictures come: `raw` or `compressed`. With `pictures`.
+    #[serde(default)]
+    pub image_transport: ImageTransport,
     /// Whether stamps are those of `/clock`, as with a simulated robot; else they are wall time.
     #[serde(default)]
     pub use_sim_time: bool,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sinew_bus::{Bus, BusNode, GoalEvent, GoalStatus, names};
+use sinew_msgs::sensor_msgs::Image;
 use sinew_msgs::sinew_msgs::{ExecuteSkillGoal, ExecuteSkillResult};
 use sinew_nodes::arguments::NodeArguments;
 use sinew_nodes::{ConnectorNode, HardwareNode, Pace, SkillsNode, VirtualExecutor};
@@ -117,6 +118,28 @@ fn it_grasps_by_the_pictures_on_the_cameras_topic() {
     let (status, result) = robot.call("grasp_seen", &json!({"object": "blue_cube"}));
     assert_eq!(status, GoalStatus::Succeeded, "{result:?}");
     assert!(result.postcondition_met, "{result:?}");
+}
+
+#[test]
+fn a_camera_of_another_clock_is_not_believed() {
+    let mut robot = Robot::new(json!({}));
+    robot.over_the_cube();
+    let camera = robot.node.publisher(&names::image_raw("wrist")).unwrap();
+    let mut image = Image {
+        height: 8,
+        width: 8,
+        encoding: "mono8".into(),
+        step: 8,
+        data: vec![90; 64].into(),
+        ..Image::default()
+    };
+    // Wall time, where the robot's is simulated: such a picture would never grow old.
+    image.header.stamp.sec = 1_800_000_000;
+    camera.publish(&image).unwrap();
+    let (status, result) = robot.call("grasp_seen", &json!({"object": "blue_cube"}));
+    assert_eq!(status, GoalStatus::Aborted);
+    assert_eq!(result.error_code, ErrorCode::ObservationStale.as_u16(), "{result:?}");
+    assert!(result.error_msg.contains("ahead of the robot's state"), "{}", result.error_msg);
 }
 
 #[test]

@@ -163,6 +163,19 @@ impl ActionSpec {
         }
     }
 
+    /// What joints or base are commanded by.
+    pub fn interface(&self) -> &'static str {
+        match self {
+            Self::Position { .. }
+            | Self::Delta { .. }
+            | Self::ToolTwist { .. }
+            | Self::ToolPose { .. } => "position",
+            Self::Velocity { .. } => "velocity",
+            Self::Effort { .. } => "effort",
+            Self::Twist { .. } => "twist",
+        }
+    }
+
     /// Bounds of the raw output.
     pub fn clip(&self) -> Option<&Clip> {
         match self {

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::call::{Call, Named};
 use super::{RunOn, io, runtime};
+use crate::manifest::InputSpec;
 use crate::{PolicyError, PolicyManifest};
 
 /// The same model, run by nothing but ONNX Runtime's own C call on tensors that are allocated once: the floor
@@ -36,8 +37,13 @@ impl RawRun {
             doing: "prepare a bare run",
             source,
         };
+        let is_count = |name: &str| {
+            let spec = manifest.inputs.iter().find(|input| input.name() == name);
+            matches!(spec, Some(InputSpec::Counter { .. }))
+        };
         let named = |name: &str, dtype| {
-            let (buffer, _) = io::allocate(&policy, name, dtype, &io::Expected::Any)
+            let expected = if is_count(name) { io::Expected::Count } else { io::Expected::Any };
+            let (buffer, _) = io::allocate(&policy, name, dtype, &expected)
                 .map_err(|error| error.of(&policy, "allocate a tensor"))?;
             Ok((name.to_owned(), buffer))
         };
@@ -53,11 +59,10 @@ impl RawRun {
     /// Writes an input by its name, row by row.
     ///
     /// # Panics
-    /// If it has another number of elements.
+    /// If there is none of this name, or with another number of elements.
     pub fn write(&mut self, input: &str, values: &[f32]) {
-        if let Some(index) = self.inputs.iter().position(|name| name == input) {
-            self.call.input(index).write(values);
-        }
+        let index = self.inputs.iter().position(|name| name == input);
+        self.call.input(index.expect("an input of the model")).write(values);
     }
 
     /// One C call; whether it succeeded.

@@ -78,6 +78,11 @@ impl ImageInput {
         if age > self.max_age {
             return Err(stale(Staleness::Old(age)));
         }
+        // A stamp of another clock would never grow old.
+        let ahead = stamp.since(now);
+        if ahead > self.max_age {
+            return Err(stale(Staleness::Ahead(ahead)));
+        }
         if (picture.width, picture.height) == (self.width, self.height) {
             planes(&picture.rgb, self.channels, &mut self.buffer);
             return Ok(());

@@ -130,23 +130,35 @@ fn a_load_that_is_refused_leaves_the_running_policy_as_it_is() {
 }
 
 #[test]
-fn a_policy_of_another_rate_does_not_take_over() {
+fn a_policy_of_another_rate_or_for_other_joints_does_not_take_over() {
     let folder = tempfile::tempdir().unwrap();
     let path = write(folder.path(), &net(), &manifest("1.0"));
     let policy = Policy::load(&path, &layout()).unwrap();
-    let (host, mut loader) = PolicyHost::with_policy(policy, &layout(), Duration::ZERO);
+    let (host, mut loader) =
+        PolicyHost::with_policy(policy, &layout(), Duration::ZERO, Box::new(|_| Ok(())));
     let command = ActuatorCommand::unused(&layout());
     let mut rig = Rig { host, command, now: Time::ZERO + Duration::from_secs(1) };
     assert!(rig.tick().unwrap(), "it runs from the first tick on");
     let slow = manifest("2.0").replace("rate_hz: 50", "rate_hz: 25");
-    loader.load(write(folder.path(), &net(), &slow));
-    let error = loop {
-        match loader.outcome() {
-            Some((_, outcome)) => break outcome.unwrap_err().to_string(),
-            None => std::thread::yield_now(),
-        }
-    };
-    assert!(error.contains("rate_hz is 25; allowed: 50, as the policy that runs"), "{error}");
+    let elbow = manifest("2.0").replace("[shoulder, elbow]", "[elbow]").replace("[1, 1]", "[1]");
+    let one = Net { outputs: 1, weights: vec![0.0, 0.0, 1.0], ..Net::default() };
+    for (net, text, says) in [
+        (net(), &slow, "rate_hz is 25; allowed: 50, as the policy that runs"),
+        (
+            one,
+            &elbow,
+            "action is position of arm [elbow]; allowed: position of arm [elbow, shoulder], as the policy that runs",
+        ),
+    ] {
+        loader.load(write(folder.path(), &net, text));
+        let error = loop {
+            match loader.outcome() {
+                Some((_, outcome)) => break outcome.unwrap_err().to_string(),
+                None => std::thread::yield_now(),
+            }
+        };
+        assert!(error.contains(says), "{error}");
+    }
     // After a stop there is nothing that it must be alike to.
     loader.stop();
     loader.load(write(folder.path(), &net(), &slow));

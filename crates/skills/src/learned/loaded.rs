@@ -147,28 +147,29 @@ impl LearnedPolicies {
         shown
     }
 
-    /// One run. A policy whose network has given nothing yet leaves the command as it is.
+    /// One run, and whether it gave a command: a network in the background has none at first, and the command stays.
     pub(super) fn step(
         &mut self,
         state: &RobotState,
         out: &mut ActuatorCommand,
-    ) -> Result<(), PolicyError> {
+    ) -> Result<bool, PolicyError> {
         match &mut self.policies {
             Policies::One { policy, inputs } => {
                 policy.step(state, inputs)?;
                 policy.write(out);
-                Ok(())
+                Ok(true)
             }
             Policies::Background { policy, inputs } => {
                 if self.waits {
                     policy.wait();
                 }
-                if policy.step(state, inputs)?.is_some() {
+                let commands = policy.step(state, inputs)?.is_some();
+                if commands {
                     policy.write(out);
                 }
-                Ok(())
+                Ok(commands)
             }
-            Policies::Blend(blend) => blend.step(state, out),
+            Policies::Blend(blend) => blend.step(state, out).map(|()| true),
         }
     }
 }

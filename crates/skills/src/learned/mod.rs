@@ -34,6 +34,8 @@ struct Learned {
     /// When the first run was, and when the next one is due.
     started: Option<Time>,
     due: Time,
+    /// Whether the last run gave a command.
+    commands: bool,
     /// For an input's values.
     values: Vec<f64>,
 }
@@ -95,6 +97,7 @@ pub(crate) fn make(
         until,
         started: None,
         due: Time::ZERO,
+        commands: false,
         values: Vec::new(),
     }))
 }
@@ -137,7 +140,7 @@ impl Learned {
         let began = Instant::now();
         let learned = policies(&mut cx.body.learned, &self.skill)?;
         learned.look(&cx.body.pictures)?;
-        learned.step(cx.state, cx.command)?;
+        self.commands = learned.step(cx.state, cx.command)?;
         cx.report.inference = began.elapsed();
         Ok(())
     }
@@ -181,7 +184,7 @@ impl Skill for Learned {
             self.due = (self.due + period).max(cx.now + period / 2);
         }
         cx.report.phase("running the policy", progress);
-        cx.report.source = ControlSource::Policy;
+        cx.report.source = if self.commands { ControlSource::Policy } else { ControlSource::Hold };
         Ok(Status::Running)
     }
 }

@@ -28,11 +28,19 @@ pub(crate) struct BusPlan {
     pub(crate) steady: SteadyPlan,
 }
 
+/// Settings of zenoh that a carrier takes over.
+const OVERRIDE: &str = "ZENOH_CONFIG_OVERRIDE";
+
 /// Above this size a tenth as many messages are enough.
 const LARGE: usize = 256 * 1024;
 
 /// Measures; `tell` hears of each round.
 pub(crate) fn measure(plan: &BusPlan, tell: &mut dyn FnMut(&str)) -> Result<BusReport> {
+    if std::env::var_os(OVERRIDE).is_some() {
+        bail!(
+            "{OVERRIDE} is set: it changes the carrier, and not the bare zenoh beside it; unset it"
+        );
+    }
     let mut sizes = Vec::new();
     for size in &plan.sizes {
         sizes.push(measure_size(plan, *size, tell)?);

@@ -132,6 +132,11 @@ pub(super) struct Rig {
 impl Rig {
     /// With these parameters of the hardware node besides.
     pub(super) fn new(more: Value) -> Self {
+        Self::with(more, json!({}))
+    }
+
+    /// And with these of the perception node.
+    pub(super) fn with(more: Value, of_perception: Value) -> Self {
         let bus = Bus::in_process();
         let robot = root().join("urdf/mobi.robot.yaml");
         let mut parameters = json!({"world": root().join("worlds/tabletop.yaml"), "seed": 1});
@@ -141,11 +146,12 @@ impl Rig {
         all.extend(more);
         let away = [("detections", "detections_truth"), ("take_picture", "take_picture_truth")];
         let hardware = HardwareNode::new(&bus, &arguments("hardware", parameters, &away)).unwrap();
-        let perception = json!({
+        let mut perception = json!({
             "robot": robot,
             "objects": root().join("launch/tabletop.objects.yaml"),
             "use_sim_time": true,
         });
+        perception.as_object_mut().unwrap().extend(of_perception.as_object().unwrap().clone());
         let skills = json!({"robot": robot, "policies": root().join("policies")});
         let of_robot = json!({"robot": robot});
         let is_blind = Arc::new(AtomicBool::new(false));
