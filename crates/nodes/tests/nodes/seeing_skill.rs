@@ -15,28 +15,7 @@ use crate::external_rig::root;
 
 const NAMESPACE: &str = "/mobi";
 
-const GRASP: &str = r#"
-id: grasp_seen
-version: 1.0.0
-description: Grasps the object that the wrist camera sees, and lifts it.
-args:
-  type: object
-  properties: {object: {type: string, format: object-id}}
-  required: [object]
-  additionalProperties: false
-groups: [arm, gripper]
-preconditions: [tool_at($object)]
-postconditions: [holding($object)]
-effects: {add: [holding($object)]}
-cost_s: 3.0
-time_limit_s: 15.0
-kind:
-  policy:
-    policies:
-    - manifest: POLICIES/pick_camera/pick_camera.policy.yaml
-      background: true
-    until: postconditions
-"#;
+const GRASP: &str = include_str!("../../../skills/tests/skills/grasp_seen.skill.yaml");
 
 struct Robot {
     _skills: tempfile::TempDir,
