@@ -96,8 +96,8 @@ fn run(task: &Task) -> Result<u8> {
             cargo::test(&workspace, &python)
         }
         Task::Soak => {
-            setup::libraries(&workspace)?;
-            soak::run(&workspace)
+            let python = setup::libraries_and_test_peers(&workspace)?;
+            soak::run(&workspace, &python)
         }
     }
 }

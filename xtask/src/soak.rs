@@ -1,5 +1,6 @@
 //! What takes too long for every change: `cargo xtask soak`.
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -18,11 +19,14 @@ const MEASUREMENTS: [&[&str]; 4] = [
 /// How long a goal lasts, s: 16 minutes, longer than any time-out that is known of.
 const LONG_GOAL_S: &str = "960";
 
+/// Random messages of each of MoveIt's types; every other type has as many each time.
+const MOVEIT_INSTANCES: &str = "1000";
+
 /// Sequences of events that the gate is tried with.
 const SEQUENCES: &str = "10000000";
 
 /// Runs everything; the exit code is that of a shell's list of commands all of which must succeed.
-pub(crate) fn run(workspace: &Workspace) -> Result<u8> {
+pub(crate) fn run(workspace: &Workspace, python: &Path) -> Result<u8> {
     let build = ["build", "--release", "--package", "sinew"];
     let built = cargo::command(workspace, &build).status().context("cannot start cargo")?;
     if !built.success() {
@@ -34,8 +38,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<u8> {
             failed.push(format!("sinew {}", arguments.join(" ")));
         }
     }
-    let tests: [(&[&str], &str, &str); 2] = [
+    let tests: [(&[&str], &str, &str); 3] = [
         (&["--test", "gate", "property"], "SINEW_SEQUENCES", SEQUENCES),
+        (&["--test", "msgs", "rosbags_agrees"], "SINEW_MOVEIT_INSTANCES", MOVEIT_INSTANCES),
         (
             &["--test", "bus", "--", "--ignored", "a_goal_outlasts"],
             "SINEW_LONG_GOAL_S",
@@ -50,6 +55,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<u8> {
         let started = Instant::now();
         let tried = cargo::command(workspace, &arguments)
             .env(variable, value)
+            .env("SINEW_TEST_PYTHON", python)
             .status()
             .context("cannot start cargo")?;
         eprintln!("==> {line}: {} s", started.elapsed().as_secs());

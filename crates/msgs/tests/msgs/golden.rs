@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 
 use crate::types::{Message, all_messages, all_services};
 
-/// Random instances per type and direction; fewer of MoveIt's, which are large.
+/// Random instances per type and direction. Fewer of MoveIt's, which are large, unless SINEW_MOVEIT_INSTANCES says how many.
 fn instances(name: &str) -> u64 {
-    if name.starts_with("moveit_msgs/") { 30 } else { 1000 }
+    let of_moveit = || std::env::var("SINEW_MOVEIT_INSTANCES").map(|text| text.parse().unwrap());
+    if name.starts_with("moveit_msgs/") { of_moveit().unwrap_or(30) } else { 1000 }
 }
 
 fn golden(name: &str) -> PathBuf {
