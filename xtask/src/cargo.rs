@@ -114,7 +114,9 @@ fn ros2(workspace: &Workspace) -> Result<u8> {
     let script = workspace.root().join("tests/ros2/run.sh");
     eprintln!("==> tests/ros2/run.sh");
     let started = Instant::now();
-    let status = Command::new(&script)
+    let mut command = Command::new(&script);
+    forget_this_package(&mut command);
+    let status = command
         .current_dir(workspace.root())
         .status()
         .with_context(|| format!("cannot start {}", script.display()))?;
@@ -128,12 +130,17 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[&str]) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
     command.current_dir(workspace.root()).args(arguments);
+    forget_this_package(&mut command);
+    command
+}
+
+/// Build scripts that look at such variables would run again, and all that depends on them would be built anew.
+fn forget_this_package(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if describes_this_package(&name) {
             command.env_remove(name);
         }
     }
-    command
 }
 
 fn describes_this_package(variable: &OsStr) -> bool {
