@@ -65,6 +65,11 @@ impl Call {
         &mut self.inputs[index]
     }
 
+    /// Elements of an input.
+    pub(super) fn width(&self, index: usize) -> usize {
+        self.inputs[index].len()
+    }
+
     pub(super) fn output(&self, index: usize) -> &Buffer {
         &self.outputs[index]
     }

@@ -179,8 +179,8 @@ impl Network {
     }
 
     /// Number of elements of one of the manifest's inputs.
-    pub(crate) fn width(&mut self, input: usize) -> usize {
-        self.call.input(input).len()
+    pub(crate) fn width(&self, input: usize) -> usize {
+        self.call.width(input)
     }
 
     /// Runs the network. No allocation on the Rust side; outputs and states are as before if it fails,

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use serde::Serialize;
-use sinew_bus::Qos;
-use sinew_bus::names::{self, Topic};
+use sinew_bus::{Qos, names};
 use sinew_msgs::convert::{since_epoch, time_msg};
 use sinew_msgs::sensor_msgs::JointState;
 use sinew_msgs::sinew_msgs::ActuatorCommand;
@@ -69,8 +68,7 @@ impl SteadyPlan {
         let (from, to) = pair.nodes()?;
         // Deeper than usual, so that what is counted is the carrier's loss: at this rate the usual 10 are 20 ms, and a
         // thread may sleep for longer.
-        let name = names::JOINT_STATES.name.into_owned();
-        let states = to.subscription(&Topic::<JointState>::named(name, Qos::reliable(DEPTH)))?;
+        let states = to.subscription(&names::JOINT_STATES.with_qos(Qos::reliable(DEPTH)))?;
         let commands = to.subscription(&names::COMMAND)?;
         let state_publisher = from.publisher(&names::JOINT_STATES)?;
         let command_publisher = from.publisher(&names::COMMAND)?;
