@@ -262,7 +262,8 @@ def e_stop(judge):
     check("e-stop: ESTOP", wait(lambda: judge.is_in(SafetyState.MODE_ESTOP), 5.0), judge.safety())
     check("e-stop: reset leads to DISARMED", judge.call("hardware/e_stop_reset").success)
     check("e-stop: DISARMED", wait(lambda: judge.is_in(SafetyState.MODE_DISARMED), 5.0), judge.safety())
-    check("e-stop: armed by an operator", judge.call("safety/arm").success)
+    armed = wait(lambda: judge.call("safety/arm").success, 20.0)
+    check("e-stop: armed by an operator", armed, judge.safety())
     check("e-stop: READY", wait(lambda: judge.is_in(SafetyState.MODE_READY), 5.0), judge.safety())
 
 

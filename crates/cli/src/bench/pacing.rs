@@ -140,13 +140,14 @@ fn control_block(rig: &mut LoopRig, length: Duration, samples: &mut [Sample]) ->
     let end = monotonic_now() + length;
     let mut count = 0;
     for sample in samples {
-        let before = times_waited();
+        let before = ThreadCounts::now();
         let cycle = rig.paced.cycle();
         *sample = Sample {
             lateness: cycle.started.since(cycle.deadline),
             work: cycle.ended.since(cycle.started),
             cpu: cycle.cpu,
-            waited: times_waited() > before,
+            again: None,
+            waited: ThreadCounts::now().waits > before.waits,
             missed: cycle.missed > 0,
             followed: rig.follows(),
         };
@@ -166,7 +167,7 @@ fn bare_block(period: Duration, length: Duration, samples: &mut [Sample]) -> usi
     let end = monotonic_now() + length;
     let mut count = 0;
     for sample in samples {
-        let (deadline, before) = (deadlines.next(), times_waited());
+        let (deadline, before) = (deadlines.next(), ThreadCounts::now());
         let (started, cpu_before) = (monotonic_now(), thread_cpu_time());
         let (cpu, ended) = (thread_cpu_time().saturating_sub(cpu_before), monotonic_now());
         let missed = deadlines.advance(ended) > 0;
@@ -174,7 +175,8 @@ fn bare_block(period: Duration, length: Duration, samples: &mut [Sample]) -> usi
             lateness: started.since(deadline),
             work: ended.since(started),
             cpu,
-            waited: times_waited() > before,
+            again: None,
+            waited: ThreadCounts::now().waits > before.waits,
             missed,
             followed: false,
         };
@@ -187,11 +189,26 @@ fn bare_block(period: Duration, length: Duration, samples: &mut [Sample]) -> usi
     count
 }
 
-/// How often this thread has given its processor up, to wait for something.
-pub(crate) fn times_waited() -> u64 {
-    // It fails only for an unknown `who`.
-    getrusage(UsageWho::RUSAGE_THREAD)
-        .map_or(0, |usage| usage.voluntary_context_switches().unsigned_abs())
+/// What the kernel counts of a thread.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ThreadCounts {
+    /// How often it gave its processor up, to wait for something.
+    pub(crate) waits: u64,
+    /// How often a page of memory was not there, or not its own.
+    pub(crate) page_faults: u64,
+}
+
+impl ThreadCounts {
+    /// Of this thread, since its start.
+    pub(crate) fn now() -> Self {
+        // It fails only for an unknown `who`.
+        let Ok(usage) = getrusage(UsageWho::RUSAGE_THREAD) else { return Self::default() };
+        let faults = usage.minor_page_faults() + usage.major_page_faults();
+        Self {
+            waits: usage.voluntary_context_switches().unsigned_abs(),
+            page_faults: faults.unsigned_abs(),
+        }
+    }
 }
 
 impl Block {

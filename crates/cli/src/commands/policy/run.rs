@@ -98,6 +98,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
         values: args.values.iter().map(|text| value(text)).collect::<Result<_>>()?,
         record: args.record.clone(),
         watch: args.watch,
+        judges: args.require,
     };
     let report = policy_run::run(&plan)?;
     if args.json {
