@@ -31,9 +31,14 @@ cargo build --release --package sinew --features ros2
 program=$root/.native/ros2/sinew
 cp "${CARGO_TARGET_DIR:-$root/target}/release/sinew" "$program"
 export PYTHONPATH=${SINEW_ROS2_PYTHONPATH:-}
+failed=()
 for judge in system manners arm others perception bridge two_robots; do
-    "$SINEW_ROS2_PYTHON" "$here/peers/$judge.py" "${with_python[@]}" "$program"
+    "$SINEW_ROS2_PYTHON" "$here/peers/$judge.py" "${with_python[@]}" "$program" || failed+=("$judge")
 done
+if ((${#failed[@]})); then
+    echo "ros2: not passed: ${failed[*]}" >&2
+    exit 1
+fi
 wait "$waits" || {
     cat "$long_goals" >&2
     echo "ros2: a goal did not outlast the carrier's time-outs" >&2
