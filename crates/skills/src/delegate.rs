@@ -128,6 +128,8 @@ impl DelegateEnd {
 
 /// After its first feedback, or its first motion, a goal of which nothing is seen for this long is lost.
 const SILENT_FOR: Duration = Duration::from_secs(3);
+/// Whether a goal is taken on is answered within this; then the other system is lost.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 /// How often a goal that does not end is told to.
 const CANCEL_PERIOD: Duration = Duration::from_millis(500);
 
@@ -137,8 +139,11 @@ pub(crate) struct Delegate {
     backend: Backend,
     goal: GoalId,
     state: State,
-    /// When something was last seen of it: feedback from Nav2, which sends it all the time; motion by MoveIt, which
-    /// does not.
+    /// When it began to wait for an answer.
+    asked: Option<Time>,
+    is_accepted: bool,
+    /// When something was last seen of it: the motion that it commands, and, as soon as there is any, only feedback
+    /// from Nav2: it sends it all the time, and what drives for it may outlive it. MoveIt does not.
     seen: Option<Time>,
     believed: Option<Isometry2<f64>>,
     feedback: u64,
@@ -164,6 +169,8 @@ impl Delegate {
             backend,
             goal,
             state: State::Idle,
+            asked: None,
+            is_accepted: false,
             seen: None,
             believed: None,
             feedback: 0,
@@ -244,7 +251,7 @@ impl Delegate {
             return false;
         }
         match event {
-            DelegateEvent::Accepted => {}
+            DelegateEvent::Accepted => self.is_accepted = true,
             DelegateEvent::Feedback { map_from_base } => {
                 self.feedback += 1;
                 self.believed = *map_from_base;
@@ -265,7 +272,7 @@ impl Delegate {
     /// One tick of a skill that waits for its end. `commands`: whether an EXTERNAL source commands its groups.
     pub(crate) fn wait(&mut self, now: Time, commands: bool) -> Result<Status, Failure> {
         let backend = self.backend;
-        if backend == Backend::MoveIt && commands {
+        if commands && (backend == Backend::MoveIt || self.feedback == 0) {
             self.seen = Some(now);
         }
         match &self.end {
@@ -276,6 +283,13 @@ impl Delegate {
                 return Err(Failure::new(ErrorCode::PeerLost, message));
             }
             None => {}
+        }
+        let asked = *self.asked.get_or_insert(now);
+        if !self.is_accepted && now.since(asked) > ANSWERED_WITHIN {
+            let late = ANSWERED_WITHIN.as_secs();
+            let message =
+                format!("{backend} has not said within {late} s whether it takes the goal on");
+            return Err(Failure::new(ErrorCode::PeerLost, message));
         }
         if self.seen.is_some_and(|seen| now.since(seen) > SILENT_FOR) {
             let silent = SILENT_FOR.as_secs();
@@ -324,6 +338,13 @@ mod tests {
         DelegateEvent::Ended(DelegateEnd { status: "aborted", error, name, text })
     }
 
+    /// A goal that was taken on as request 1.
+    fn taken_on(backend: Backend) -> Delegate {
+        let mut delegate = sent(backend);
+        assert!(delegate.take(1, &DelegateEvent::Accepted, at(0.0)));
+        delegate
+    }
+
     /// A goal that was sent as request 1.
     fn sent(backend: Backend) -> Delegate {
         let mut delegate = Delegate::new(backend, GoalId([1; 16]));
@@ -360,13 +381,30 @@ mod tests {
     }
 
     #[test]
+    fn who_does_not_answer_a_goal_is_lost_even_before_there_was_a_sign() {
+        let mut delegate = sent(Backend::MoveIt);
+        assert_eq!(delegate.wait(at(1.0), false).expect("it may answer yet"), Status::Running);
+        assert_eq!(delegate.wait(at(5.9), false).expect("it may answer yet"), Status::Running);
+        let failure = delegate.wait(at(6.1), true).expect_err("it is lost");
+        assert_eq!(failure.error, ErrorCode::PeerLost);
+        assert!(failure.message.contains("within 5 s"), "{}", failure.message);
+    }
+
+    #[test]
     fn silence_counts_from_the_first_sign_on() {
         let lost = |delegate: &mut Delegate, now| delegate.wait(now, false).is_err();
-        let mut nav2 = sent(Backend::Nav2);
+        let mut nav2 = taken_on(Backend::Nav2);
         assert!(!lost(&mut nav2, at(50.0)), "it may plan for long");
         assert!(nav2.take(1, &DelegateEvent::Feedback { map_from_base: None }, at(50.0)));
-        assert!(!lost(&mut nav2, at(52.9)) && lost(&mut nav2, at(53.1)));
-        let mut moveit = sent(Backend::MoveIt);
+        assert_eq!(nav2.wait(at(52.9), true).expect("it runs"), Status::Running);
+        assert!(lost(&mut nav2, at(53.1)), "what drives for it may outlive it");
+        let mut unheard = taken_on(Backend::Nav2);
+        assert_eq!(unheard.wait(at(50.0), true).expect("it runs"), Status::Running);
+        assert!(
+            !lost(&mut unheard, at(52.9)) && lost(&mut unheard, at(53.1)),
+            "none of its feedback came"
+        );
+        let mut moveit = taken_on(Backend::MoveIt);
         assert!(moveit.take(1, &DelegateEvent::Feedback { map_from_base: None }, at(50.0)));
         assert!(!lost(&mut moveit, at(60.0)), "MoveIt's feedback is no sign of life");
         assert_eq!(moveit.wait(at(61.0), true).expect("it runs"), Status::Running);

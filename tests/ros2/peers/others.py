@@ -128,8 +128,7 @@ def outcome(send):
     does not tell it."""
     for _ in range(3):
         result = answer(send().get_result_async())
-        said = evidence(result)
-        if said.get("nav2_status", said.get("moveit_status")) != "lost":
+        if result.result.error_code != PEER_LOST:
             break
     return result
 

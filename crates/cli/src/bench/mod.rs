@@ -10,3 +10,4 @@ pub(crate) mod policy_run;
 mod policy_watch;
 pub(crate) mod stats;
 pub(crate) mod stop;
+mod thread_counts;

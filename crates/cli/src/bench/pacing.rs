@@ -4,12 +4,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use nix::sys::resource::{UsageWho, getrusage};
 use serde::Serialize;
 use sinew_hardware::{Deadlines, RealTimeConfig, monotonic_now, thread_cpu_time};
 
 use super::loop_rig::LoopRig;
 use super::stats::{Misses, Sample, Tail, bars, median, short};
+use super::thread_counts::ThreadCounts;
 use crate::interrupt;
 use crate::output::table;
 
@@ -147,7 +147,7 @@ fn control_block(rig: &mut LoopRig, length: Duration, samples: &mut [Sample]) ->
             work: cycle.ended.since(cycle.started),
             cpu: cycle.cpu,
             again: None,
-            waited: ThreadCounts::now().waits > before.waits,
+            met: ThreadCounts::now().since(before),
             missed: cycle.missed > 0,
             followed: rig.follows(),
         };
@@ -176,7 +176,7 @@ fn bare_block(period: Duration, length: Duration, samples: &mut [Sample]) -> usi
             work: ended.since(started),
             cpu,
             again: None,
-            waited: ThreadCounts::now().waits > before.waits,
+            met: ThreadCounts::now().since(before),
             missed,
             followed: false,
         };
@@ -187,28 +187,6 @@ fn bare_block(period: Duration, length: Duration, samples: &mut [Sample]) -> usi
         }
     }
     count
-}
-
-/// What the kernel counts of a thread.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct ThreadCounts {
-    /// How often it gave its processor up, to wait for something.
-    pub(crate) waits: u64,
-    /// How often a page of memory was not there, or not its own.
-    pub(crate) page_faults: u64,
-}
-
-impl ThreadCounts {
-    /// Of this thread, since its start.
-    pub(crate) fn now() -> Self {
-        // It fails only for an unknown `who`.
-        let Ok(usage) = getrusage(UsageWho::RUSAGE_THREAD) else { return Self::default() };
-        let faults = usage.minor_page_faults() + usage.major_page_faults();
-        Self {
-            waits: usage.voluntary_context_switches().unsigned_abs(),
-            page_faults: faults.unsigned_abs(),
-        }
-    }
 }
 
 impl Block {

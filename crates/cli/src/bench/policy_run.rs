@@ -25,9 +25,9 @@ use sinew_types::{
     ActuatorCommand, BootId, GroupKind, JointCommand, Layout, LeaseId, RobotState, Source, Time,
 };
 
-use super::pacing::ThreadCounts;
 use super::policy_watch::{PolicyFiles, PolicyWatch};
-use super::stats::{Misses, Sample, Tail, bars, short};
+use super::stats::{Misses, Sample, Tail, Unexplained, bars, short};
+use super::thread_counts::ThreadCounts;
 use crate::exit::refused;
 use crate::interrupt;
 use crate::output::table;
@@ -37,8 +37,9 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// How long joint targets take to change from those of a policy to those of the one that takes over.
 const BLEND: Duration = Duration::from_millis(200);
 const BOOT_ID: BootId = BootId(1);
-/// How often the work of a tick is done once more at most.
-const MOST_REPEATS: u32 = 3;
+/// How often the work of a tick is done once more at most: a machine that stalls may do so for some milliseconds, while
+/// work that is slow by itself is slow each time.
+const MOST_REPEATS: u32 = 20;
 
 /// What drives the joints.
 #[derive(Clone, Debug)]
@@ -81,6 +82,8 @@ pub(crate) struct RunReport {
     misses: Misses,
     /// Of the explained ones, those whose work was done once more to tell.
     done_again: usize,
+    /// The first of those that are not explained.
+    unexplained: Vec<Unexplained>,
     /// Ticks that repeated a command, and ticks that used old values, as the manifest allows.
     repeated: u64,
     kept: u64,
@@ -260,21 +263,25 @@ impl Session<'_> {
             let (started, cpu_before) = (monotonic_now(), thread_cpu_time());
             self.tick(&mut commands, &mut command)?;
             let (cpu, ended) = (thread_cpu_time().saturating_sub(cpu_before), monotonic_now());
-            let after = ThreadCounts::now();
+            let met = ThreadCounts::now().since(before);
             let missed = deadlines.advance(ended) > 0;
-            let waited = after.waits > before.waits;
             // Memory that was not there costs time that is the policy's own, and is there the next time.
-            let is_doubtful = missed && !waited && after.page_faults == before.page_faults;
+            let is_doubtful = missed && met == ThreadCounts::default();
+            let mut again = None;
+            if is_doubtful && cpu > budget {
+                again = self.again(&mut command, budget);
+                let now = monotonic_now();
+                if now >= deadlines.next() {
+                    // Those that passed meanwhile are no ticks of the policy's.
+                    deadlines.advance(now);
+                }
+            }
             samples.push(Sample {
                 lateness: started.since(deadline),
                 work: ended.since(started),
                 cpu,
-                again: if is_doubtful && cpu > budget {
-                    self.again(&mut command, budget)
-                } else {
-                    None
-                },
-                waited,
+                again,
+                met,
                 missed,
                 followed: true,
             });
@@ -461,6 +468,7 @@ impl Session<'_> {
             work,
             cpu,
             misses: Misses::among(samples, period, budget),
+            unexplained: Unexplained::among(samples, period, budget),
             done_again: explained.filter(|sample| sample.again.is_some()).count(),
             repeated,
             kept,
@@ -500,6 +508,7 @@ impl fmt::Display for RunReport {
             self.repeated,
             self.kept,
             self.swaps
-        )
+        )?;
+        self.unexplained.iter().try_for_each(|miss| writeln!(f, "not explained: {miss}"))
     }
 }

@@ -1,11 +1,16 @@
 //! The numbers of a benchmark.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 use sinew_hardware::LatencyHistogram;
 
+use super::thread_counts::ThreadCounts;
 use crate::eval::stats::quantile;
+
+/// How many misses are told one by one at most.
+const MOST_TOLD: usize = 20;
 
 /// Median, 99th percentile and largest of some durations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -48,8 +53,8 @@ pub(crate) struct Sample {
     pub(crate) cpu: Duration,
     /// Processor time of the same work done once more, where that was measured.
     pub(crate) again: Option<Duration>,
-    /// Whether the thread gave the processor up in between, to wait for something.
-    pub(crate) waited: bool,
+    /// What the kernel counted of the thread in between.
+    pub(crate) met: ThreadCounts,
     /// Whether the next deadline had passed when it ended.
     pub(crate) missed: bool,
     /// Whether every group followed a command.
@@ -64,9 +69,9 @@ impl Sample {
     /// thread that gave the processor up by itself was robbed of nothing.
     pub(crate) fn is_explained(&self, period: Duration, budget: Duration) -> bool {
         let own = self.again.map_or(self.cpu, |again| again.min(self.cpu));
-        let taken = match self.waited {
-            true => Duration::ZERO,
-            false => self.work.saturating_sub(own),
+        let taken = match self.met.waits {
+            0 => self.work.saturating_sub(own),
+            _ => Duration::ZERO,
         };
         self.missed && own <= budget && self.lateness + taken + own >= period
     }
@@ -93,6 +98,59 @@ impl Misses {
             misses.explained += usize::from(sample.is_explained(period, budget));
         }
         misses
+    }
+}
+
+/// A miss that is not explained, with all that is known of it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Unexplained {
+    /// Its number, from 0.
+    cycle: usize,
+    lateness_s: f64,
+    work_s: f64,
+    cpu_s: f64,
+    /// Processor time of the same work done once more; absent where that was not measured.
+    again_s: Option<f64>,
+    #[serde(flatten)]
+    met: ThreadCounts,
+}
+
+impl Unexplained {
+    /// The first of them.
+    pub(crate) fn among(samples: &[Sample], period: Duration, budget: Duration) -> Vec<Self> {
+        let cycles = samples.iter().enumerate();
+        let misses =
+            cycles.filter(|(_, sample)| sample.missed && !sample.is_explained(period, budget));
+        misses
+            .take(MOST_TOLD)
+            .map(|(cycle, sample)| Self {
+                cycle,
+                lateness_s: sample.lateness.as_secs_f64(),
+                work_s: sample.work.as_secs_f64(),
+                cpu_s: sample.cpu.as_secs_f64(),
+                again_s: sample.again.map(|again| again.as_secs_f64()),
+                met: sample.met,
+            })
+            .collect()
+    }
+}
+
+impl fmt::Display for Unexplained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let again = self.again_s.map_or_else(
+            || "not done again".to_owned(),
+            |s| format!("{} when done again", short(s)),
+        );
+        write!(
+            f,
+            "tick {}: late by {}, work {}, processor time {}, {again}; the thread waited {} times and met {} page faults",
+            self.cycle,
+            short(self.lateness_s),
+            short(self.work_s),
+            short(self.cpu_s),
+            self.met.waits,
+            self.met.page_faults
+        )
     }
 }
 
@@ -158,7 +216,8 @@ mod tests {
         assert!(late.is_explained(PERIOD, BUDGET));
         let displaced = Sample { lateness: us(10), work: us(1200), ..miss };
         assert!(displaced.is_explained(PERIOD, BUDGET));
-        let blocked = Sample { waited: true, ..displaced };
+        let waits = ThreadCounts { waits: 1, ..ThreadCounts::default() };
+        let blocked = Sample { met: waits, ..displaced };
         assert!(!blocked.is_explained(PERIOD, BUDGET), "it waited for something of its own");
         let busy = Sample { lateness: us(970), cpu: us(300), work: us(300), ..miss };
         assert!(!busy.is_explained(PERIOD, BUDGET), "it worked for longer than it may");
@@ -170,6 +229,9 @@ mod tests {
         assert!(!punctual.is_explained(PERIOD, BUDGET), "it missed nothing");
         let counted = Misses::among(&[late, blocked, stalled, slow, punctual], PERIOD, BUDGET);
         assert_eq!(counted, Misses { total: 4, explained: 2 });
+        let told = Unexplained::among(&[late, blocked, stalled, slow], PERIOD, BUDGET);
+        assert_eq!(told.iter().map(|miss| miss.cycle).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!((told[0].met, told[1].again_s), (waits, Some(1100e-6)));
     }
 
     #[test]

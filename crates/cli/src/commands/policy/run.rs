@@ -52,7 +52,8 @@ pub(super) struct RunArgs {
     /// Switches the drives of a real robot on.
     #[arg(long)]
     arm: bool,
-    /// Exit with code 1 unless every missed tick is explained.
+    /// Exit with code 1 unless every missed tick is explained. To tell, the policy is loaded a second time, with which the work
+    /// of a missed tick is done once more, and its command sent again: docs/benchmarks.md.
     #[arg(long)]
     require: bool,
     /// Print one JSON object instead: docs/cli.md.

@@ -35,6 +35,8 @@ enum Plan {
     Disobey,
     /// Sends feedback for a second, then hangs.
     Hang,
+    /// The same, and none of its feedback comes.
+    HangUnheard,
     /// Drives, and takes itself to be elsewhere.
     Elsewhere,
 }
@@ -164,14 +166,16 @@ impl Node for Nav2 {
                 let error_msg = "a wall is in the way".into();
                 running.goal.abort(NavigateToPoseResult { error_code, error_msg });
             }
-            Plan::Hang if is_late => self.running = Some(running),
+            Plan::Hang | Plan::HangUnheard if is_late => self.running = Some(running),
             Plan::Turn | Plan::Disobey => {
                 self.drive(0.0, 0.5);
                 self.feedback(&running);
                 self.running = Some(running);
             }
             _ => {
-                self.feedback(&running);
+                if self.plan != Plan::HangUnheard {
+                    self.feedback(&running);
+                }
                 match self.go(&goal) {
                     true => running.goal.succeed(done),
                     false => self.running = Some(running),
@@ -292,15 +296,17 @@ fn a_goal_without_end_is_cancelled_at_the_time_limit() {
 
 #[test]
 fn when_nav2_hangs_in_mid_motion_its_silence_ends_the_goal() {
-    let (mut rig, told, mut skill) = in_motion(Plan::Hang);
-    let began = rig.now();
-    let (_, result) = rig.finish(&mut skill);
-    assert_eq!(result.error_code, ErrorCode::PeerLost.as_u16(), "{}", result.error_msg);
-    assert!(result.error_msg.contains("no feedback for 3 s"), "{}", result.error_msg);
-    assert!(rig.now().since(began) < Duration::from_secs(10));
-    assert!(told.cancels() >= 1, "it may still be there");
-    assert_eq!(rig.newest.mode, SafetyState::MODE_READY, "nothing is latched");
-    assert_rests(&rig);
+    for plan in [Plan::Hang, Plan::HangUnheard] {
+        let (mut rig, told, mut skill) = in_motion(plan);
+        let began = rig.now();
+        let (_, result) = rig.finish(&mut skill);
+        assert_eq!(result.error_code, ErrorCode::PeerLost.as_u16(), "{}", result.error_msg);
+        assert!(result.error_msg.contains("no feedback for 3 s"), "{}", result.error_msg);
+        assert!(rig.now().since(began) < Duration::from_secs(10));
+        assert!(told.cancels() >= 1, "it may still be there");
+        assert_eq!(rig.newest.mode, SafetyState::MODE_READY, "nothing is latched");
+        assert_rests(&rig);
+    }
 }
 
 #[test]
