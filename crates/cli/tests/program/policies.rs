@@ -77,8 +77,14 @@ fn a_bench_times_each_stage_beside_the_bare_call() {
 
 /// Waits for a line of the program.
 fn hear(lines: &mut impl Iterator<Item = std::io::Result<String>>, wanted: &str) -> String {
-    let found = lines.map(|line| line.unwrap()).find(|line| line.contains(wanted));
-    found.unwrap_or_else(|| panic!("it ended before it said `{wanted}`"))
+    let mut said = String::new();
+    for line in lines.map(|line| line.unwrap()) {
+        if line.contains(wanted) {
+            return line;
+        }
+        said += &format!("{line}\n");
+    }
+    panic!("it ended before it said `{wanted}`:\n{said}")
 }
 
 #[test]
@@ -112,6 +118,8 @@ fn a_policy_that_changes_while_it_runs_takes_over_and_a_broken_one_does_not() {
     assert!(said.contains("rate_hz is 25; allowed: 50"), "{said}");
     std::fs::write(&manifest, &good).unwrap();
     hear(&mut lines, "takes over");
+    // At the next tick, for which it is given some time.
+    std::thread::sleep(Duration::from_secs(1));
     let pid = Pid::from_child(&child);
     rustix::process::kill_process(pid, Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();
