@@ -21,11 +21,14 @@ host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 export "CARGO_TARGET_${host}_RUNNER=${with_python[*]}"
 
 cargo clippy --quiet --release --workspace --features sinew/ros2 -- -D warnings
-cargo test --release --workspace --features sinew/ros2 --test bus -- conformance::ros2
+# The program names this file itself.
+profiles=FASTDDS_DEFAULT_PROFILES_FILE=$root/launch/fast_dds.xml
+env "$profiles" cargo test --release --workspace --features sinew/ros2 --test bus -- conformance::ros2
 # Goals of 90 s, which only wait, while the program is built.
 long_goals=$(mktemp)
 trap 'rm -f "$long_goals"' EXIT
-cargo test --release --workspace --features sinew/ros2 --test bus -- --ignored a_goal_outlasts >"$long_goals" 2>&1 &
+env "$profiles" cargo test --release --workspace --features sinew/ros2 --test bus -- --ignored a_goal_outlasts \
+    >"$long_goals" 2>&1 &
 waits=$!
 cargo build --release --package sinew --features ros2
 program=$root/.native/ros2/sinew

@@ -19,6 +19,8 @@ mod commands;
 mod doctor;
 mod eval;
 mod exit;
+#[cfg(feature = "ros2")]
+mod fast_dds;
 mod interrupt;
 mod launch_choice;
 mod memory;
@@ -84,6 +86,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    #[cfg(feature = "ros2")]
+    fast_dds::use_shipped_profiles();
     let arguments = Arguments::parse();
     let shown = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| "warn,zenoh=error".into());

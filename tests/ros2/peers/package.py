@@ -13,6 +13,7 @@ from pathlib import Path
 from action_msgs.msg import GoalStatus
 from ament_index_python.packages import get_package_prefix, get_package_share_directory
 from rclpy.action import ActionClient
+from rclpy.utilities import get_rmw_implementation_identifier
 from sinew_msgs.action import ExecuteSkill
 from sinew_msgs.msg import SafetyState
 
@@ -39,6 +40,18 @@ def as_launch_ros(folder, program, kind, namespace, parameters):
     return words
 
 
+def threads(pid):
+    return [file.read_text().strip() for file in Path(f"/proc/{pid}/task").glob("*/comm")]
+
+
+def asks_for_no_types(pid):
+    """Whether Fast DDS was told to match types by name: the threads by which it looks them up are not there."""
+    names = threads(pid)
+    is_fast_dds = get_rmw_implementation_identifier().startswith("rmw_fastrtps")
+    in_use = any(name.startswith("dds.") for name in names) or not is_fast_dds
+    check("Fast DDS looks no types up", in_use and not any(name.startswith("dds.tls") for name in names), names)
+
+
 def main(before):
     share = Path(get_package_share_directory("sinew"))
     program = Path(get_package_prefix("sinew")) / "lib/sinew/sinew"
@@ -59,10 +72,11 @@ def main(before):
                 check("launch: all nodes live", system.poll() is None)
             parameters = {"driver": "mock", "robot": share / "urdf/mobi.robot.yaml"}
             words = as_launch_ros(folder, program, "hardware", "/lone", parameters)
-            with Running([*before, *words], "/"):
+            with Running([*before, *words], "/") as process:
                 lone = Operator(node, "/lone")
                 disarmed = wait(lambda: lone.is_in(SafetyState.MODE_DISARMED))
                 check("a node with launch_ros' arguments is there", disarmed, lone.safety())
+                asks_for_no_types(process.pid)
                 check("its parameters are read: the mock arms", lone.call("safety/arm").success)
         except TimeoutError as error:
             check("an answer to each request", False, error)

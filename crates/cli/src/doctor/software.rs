@@ -87,15 +87,31 @@ pub(super) fn ros() -> Vec<Check> {
     let Some(distribution) = variable("ROS_DISTRO") else {
         return Check::ok(NAME, "not sourced: Sinew does not need it");
     };
-    match variable("RMW_IMPLEMENTATION").as_deref() {
-        Some("rmw_zenoh_cpp") => Check::ok(NAME, format!("{distribution}, rmw_zenoh_cpp")),
-        other => {
-            let found = format!("{distribution}, {}", other.unwrap_or("its default middleware"));
-            let mend = format!(
-                "to speak to Sinew's processes: sudo apt install ros-{distribution}-rmw-zenoh-cpp; \
-                 export RMW_IMPLEMENTATION=rmw_zenoh_cpp"
-            );
-            Check::warning(NAME, found, mend)
-        }
+    let middleware = variable("RMW_IMPLEMENTATION");
+    let found =
+        format!("{distribution}, {}", middleware.as_deref().unwrap_or("its default middleware"));
+    #[cfg(feature = "ros2")]
+    {
+        crate::fast_dds::unsuited_profiles().map_or_else(
+            || Check::ok(NAME, &found),
+            |file| {
+                let found = format!("{found}; {} lets Fast DDS 3 look types up", file.display());
+                let mend = format!(
+                    "take the property fastdds.type_propagation over from {}, which says why",
+                    crate::fast_dds::shipped_profiles().display()
+                );
+                Check::warning(NAME, found, mend)
+            },
+        )
+    }
+    #[cfg(not(feature = "ros2"))]
+    if middleware.as_deref() == Some("rmw_zenoh_cpp") {
+        Check::ok(NAME, found)
+    } else {
+        let mend = format!(
+            "to speak to Sinew's processes: sudo apt install ros-{distribution}-rmw-zenoh-cpp; \
+             export RMW_IMPLEMENTATION=rmw_zenoh_cpp"
+        );
+        Check::warning(NAME, found, mend)
     }
 }

@@ -36,6 +36,8 @@ impl ProcessGroup {
         for process in &description.processes {
             let Some((program, arguments)) = process.command.split_first() else { continue };
             let mut command = Command::new(program);
+            #[cfg(feature = "ros2")]
+            crate::fast_dds::withhold_shipped_profiles(&mut command);
             command.args(arguments).envs(process.environment.iter().cloned());
             let name = PathBuf::from(program);
             let name = name.file_name().unwrap_or(name.as_os_str()).to_string_lossy();
