@@ -114,6 +114,18 @@ class Operator:
             self.node.destroy_client(client)
 
 
+def check_ends_well(name, process):
+    """Ends a program as Ctrl-C does; one that has ended already is not judged here."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        check(f"{name}: ends well", process.returncode == 0, process.returncode)
+
+
 class Running:
     """A program that is ended as by Ctrl-C."""
 
@@ -124,12 +136,7 @@ class Running:
         return self.process
 
     def __exit__(self, *_):
-        self.process.send_signal(signal.SIGINT)
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        check_ends_well(str(self.process.args[-1]), self.process)
 
 
 class System:
@@ -164,9 +171,7 @@ class System:
 
     def stop(self, kind):
         """As Ctrl-C does."""
-        process = self.processes.pop(kind)
-        process.send_signal(signal.SIGINT)
-        process.wait(20)
+        check_ends_well(kind, self.processes.pop(kind))
 
     def ended(self):
         return [kind for kind, process in self.processes.items() if process.poll() is not None]
@@ -175,11 +180,5 @@ class System:
         return self
 
     def __exit__(self, *_):
-        for process in self.processes.values():
-            process.send_signal(signal.SIGINT)
-        for process in self.processes.values():
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        for kind, process in self.processes.items():
+            check_ends_well(kind, process)
