@@ -23,6 +23,10 @@ use crate::waiter::Signal;
 use crate::{BusError, PeerNode};
 
 /// How a process takes part in a ROS 2 network.
+///
+/// Fast DDS 3 should be told to match endpoints by the names of their types, which only a file of profiles can do, named by the
+/// environment before the first bus is opened: `FASTDDS_DEFAULT_PROFILES_FILE` and `launch/fast_dds.xml`, which says why. The
+/// program `sinew` does that itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ros2Config {
     /// ROS domain: nodes of other domains are not seen. `None`: `ROS_DOMAIN_ID`, or 0.
