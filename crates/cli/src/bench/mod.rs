@@ -7,7 +7,6 @@ pub(crate) mod loop_rig;
 pub(crate) mod pacing;
 mod peer;
 pub(crate) mod policy_run;
-mod policy_watch;
 pub(crate) mod stats;
 pub(crate) mod stop;
 mod thread_counts;
