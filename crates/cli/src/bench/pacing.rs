@@ -8,7 +8,7 @@ use serde::Serialize;
 use sinew_hardware::{Deadlines, RealTimeConfig, monotonic_now, thread_cpu_time};
 
 use super::loop_rig::LoopRig;
-use super::stats::{Misses, Sample, Tail, bars, median, short};
+use super::stats::{Misses, Sample, Tail, Unexplained, bars, median, short};
 use super::thread_counts::ThreadCounts;
 use crate::interrupt;
 use crate::output::table;
@@ -75,6 +75,8 @@ pub(crate) struct PacingReport {
     cpu: Tail,
     work: Tail,
     misses: Misses,
+    /// The first of those that are not explained; cycles are counted over all blocks.
+    unexplained: Vec<Unexplained>,
     bare_misses: Misses,
     bars: Bars,
     within_bars: bool,
@@ -256,6 +258,7 @@ impl PacingReport {
             cpu,
             work: tail(control, |sample| sample.work),
             misses,
+            unexplained: Unexplained::among(control, period, BUDGET),
             bare_misses: Misses::among(bare, period, BUDGET),
             bars: BARS,
             within_bars,
@@ -307,11 +310,13 @@ impl PacingReport {
         };
         let histograms: String =
             self.histograms.iter().map(|(name, bars)| format!("\n{name}\n{bars}")).collect();
+        let unexplained: String =
+            self.unexplained.iter().map(|miss| format!("\nnot explained: {miss}")).collect();
         format!(
             "{} joints at {} Hz on driver `{}`, {scheduling}, {} commands followed\n{}{histograms}
 lateness over the bare loop's, median of {} pairs: p50 {:.2} ({} {:.1}), p99 {:.2} ({} {:.1})
 own work per cycle, processor time: p50 {}, p99 {} ({} {}), max {}
-misses: {} of {} cycles, {} explained; bare loop: {}",
+misses: {} of {} cycles, {} explained; bare loop: {}{unexplained}",
             self.joints,
             self.rate_hz,
             self.driver,
