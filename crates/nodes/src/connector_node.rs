@@ -189,8 +189,8 @@ impl ConnectorNode {
                     phase: feedback.phase,
                 }),
                 GoalEvent::Rejected => skill.rejected_at = Some(now),
-                GoalEvent::Result { result, .. } => {
-                    let outcome = skill_outcome_from_msg(&result);
+                GoalEvent::Result { status, result } => {
+                    let outcome = skill_outcome_from_msg(status, &result);
                     events.push(Event::SkillEnded { call: skill.call, outcome });
                     ended = true;
                 }
@@ -329,6 +329,16 @@ impl Node for ConnectorNode {
 
     fn keep_alive(&mut self) -> Result<(), NodeError> {
         self.heart.keep_alive().map_err(|e| NodeError::new(&self.name, e))
+    }
+
+    fn shutdown(&mut self, _now: Time) {
+        if let Some(skill) = &mut self.skill {
+            skill.goal.cancel();
+        }
+        if let Some(task) = self.task.take() {
+            let message = "the connector was shut down before the task ended";
+            task.abort(task_result_to_msg(ErrorCode::PeerLost, message));
+        }
     }
 }
 

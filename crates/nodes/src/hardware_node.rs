@@ -274,6 +274,7 @@ impl Node for HardwareNode {
     }
 
     fn shutdown(&mut self, now: Time) {
+        self.external.shutdown(&mut self.handle);
         self.drive.stop(now);
     }
 }

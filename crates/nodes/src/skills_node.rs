@@ -406,6 +406,16 @@ impl Node for SkillsNode {
 
     fn shutdown(&mut self, _now: Time) {
         self.backends.shutdown();
+        let now = self.observer.now();
+        let running: Vec<_> =
+            self.goals.iter().map(|(id, goal)| (*id, now.since(goal.accepted_at))).collect();
+        for (id, elapsed) in running {
+            let message = "the skills node was shut down before the skill ended";
+            let outcome = Outcome::aborted(ErrorCode::PeerLost, message, elapsed);
+            if let Err(error) = self.end(id, &outcome, now) {
+                tracing::warn!(node = self.name, %error, "the end of a skill could not be told");
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use sinew_msgs::sinew_msgs::action::ExecuteTask;
 use sinew_msgs::sinew_msgs::{ExecuteTaskFeedback, ExecuteTaskGoal, ExecuteTaskResult};
 use sinew_types::Time;
 
+use crate::convert::task_result_from_msg;
 use crate::node::{Node, NodeError, Progress};
 
 /// What a task says of itself.
@@ -120,7 +121,9 @@ impl Node for TaskClient {
                 GoalEvent::Accepted => TaskEvent::Accepted,
                 GoalEvent::CancelAnswered { .. } => continue,
                 GoalEvent::Feedback(feedback) => TaskEvent::Feedback(feedback),
-                GoalEvent::Result { result, .. } => TaskEvent::Finished(Box::new(result)),
+                GoalEvent::Result { status, result } => {
+                    TaskEvent::Finished(Box::new(task_result_from_msg(status, result)))
+                }
                 GoalEvent::Rejected => TaskEvent::Lost("the connector turned the task down".into()),
                 GoalEvent::Lost { error } => {
                     TaskEvent::Lost(format!("the connector is gone: {error}"))

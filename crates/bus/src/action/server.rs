@@ -441,6 +441,7 @@ impl<A: Action> GoalHandle<A> {
     }
 }
 
+/// A goal that is dropped ends as aborted, with a result in which nothing is filled in: its client must not wait for ever.
 impl<A: Action> Drop for GoalHandle<A> {
     fn drop(&mut self) {
         if self.live {

@@ -7,11 +7,9 @@ use serde::Serialize;
 use serde_json::Value;
 use sinew_bus::{Bus, BusNode, GoalCall, GoalEvent, Subscription, names};
 use sinew_msgs::sinew_msgs::action::ExecuteSkill;
-use sinew_msgs::sinew_msgs::{
-    ExecuteSkillFeedback, ExecuteSkillGoal, ExecuteSkillResult, SkillResult,
-};
-use sinew_nodes::convert::{duration_from_msg, evidence_from_msg};
-use sinew_types::ErrorCode;
+use sinew_msgs::sinew_msgs::{ExecuteSkillFeedback, ExecuteSkillGoal, SkillResult};
+use sinew_nodes::convert::skill_outcome_from_msg;
+use sinew_types::{ErrorCode, Outcome, Termination};
 
 use crate::carrier::CarrierArgs;
 use crate::exit::{Exit, Refused, refused};
@@ -49,7 +47,7 @@ struct CallReport {
     success: bool,
     error_code: u16,
     error_msg: String,
-    termination_reason: String,
+    termination_reason: Termination,
     postcondition_met: bool,
     evidence: BTreeMap<String, String>,
     elapsed_s: f64,
@@ -70,20 +68,22 @@ pub(crate) fn run(args: &CallArgs) -> Result<Exit> {
     }
     let bus = args.carrier.client()?;
     let node = bus.node(&format!("cli_{}", std::process::id()), &args.namespace)?;
-    let result = call(args, &bus, &node, &arguments)?;
+    let mut outcome = call(args, &bus, &node, &arguments)?;
+    if outcome.is_success() && !outcome.postcondition_met && !args.dry_run {
+        let message = "success was reported, and not that the post-condition is measured";
+        outcome.termination = Termination::Aborted;
+        (outcome.error, outcome.message) = (ErrorCode::PostconditionFailed, message.into());
+    }
     let report = CallReport {
         skill: args.skill.clone(),
-        success: result.error_code == ErrorCode::None.as_u16(),
-        error_code: result.error_code,
-        error_msg: result.error_msg.clone(),
-        termination_reason: result.termination_reason.clone(),
-        postcondition_met: result.postcondition_met,
-        evidence: evidence_from_msg(&result.evidence)
-            .into_iter()
-            .map(|evidence| (evidence.key, evidence.value))
-            .collect(),
-        elapsed_s: duration_from_msg(&result.elapsed).as_secs_f64(),
-        interventions: result.interventions,
+        success: outcome.is_success(),
+        error_code: outcome.error.as_u16(),
+        error_msg: outcome.message,
+        termination_reason: outcome.termination,
+        postcondition_met: outcome.postcondition_met,
+        evidence: outcome.evidence.into_iter().map(|fact| (fact.key, fact.value)).collect(),
+        elapsed_s: outcome.elapsed.as_secs_f64(),
+        interventions: outcome.interventions,
     };
     let exit = if report.success { Exit::Success } else { Exit::Failure };
     if args.json {
@@ -105,12 +105,7 @@ pub(crate) fn run(args: &CallArgs) -> Result<Exit> {
 }
 
 /// Sends the goal and follows it to its end. Ctrl-C cancels it.
-fn call(
-    args: &CallArgs,
-    bus: &Bus,
-    node: &BusNode,
-    arguments: &Value,
-) -> Result<ExecuteSkillResult> {
+fn call(args: &CallArgs, bus: &Bus, node: &BusNode, arguments: &Value) -> Result<Outcome> {
     let client = node.action_client(&names::EXECUTE_SKILL)?;
     let reasons = node.subscription(&names::SKILL_RESULTS)?;
     let mut waiter = bus.waiter();
@@ -142,7 +137,9 @@ fn call(
             match event {
                 GoalEvent::Accepted | GoalEvent::CancelAnswered { .. } => {}
                 GoalEvent::Feedback(feedback) => tell(&feedback, &mut phase),
-                GoalEvent::Result { result, .. } => return Ok(result),
+                GoalEvent::Result { status, result } => {
+                    return Ok(skill_outcome_from_msg(status, &result));
+                }
                 GoalEvent::Rejected => return Err(rejection(&goal, &reasons, bus).into()),
                 GoalEvent::Lost { error } => {
                     return Err(error).context("the skills node is gone");

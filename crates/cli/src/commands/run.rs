@@ -83,6 +83,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
         ..Default::default()
     };
     let result = made.end.result.clone().unwrap_or_else(|reason| lost(&reason));
+    let result = report::measured(result);
     let exit = report::exit(&result);
     let summary = RunSummary {
         success: exit == Exit::Success,

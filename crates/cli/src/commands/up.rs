@@ -53,7 +53,7 @@ pub(crate) fn run(args: &UpArgs) -> Result<Exit> {
         let task = goal(&instruction, "", false);
         let end = system.task(task, &mut |event| view.tell(event), &mut |_| {})?;
         view.finish();
-        match end.result {
+        match end.result.map(report::measured) {
             Ok(result) if result.error_code == 0 => {
                 outln!("done in {:.1} s: the goal is measured", end.elapsed.as_secs_f64());
             }

@@ -91,18 +91,22 @@ pub(super) fn ros() -> Vec<Check> {
     let found =
         format!("{distribution}, {}", middleware.as_deref().unwrap_or("its default middleware"));
     #[cfg(feature = "ros2")]
-    {
-        crate::fast_dds::unsuited_profiles().map_or_else(
-            || Check::ok(NAME, &found),
-            |file| {
-                let found = format!("{found}; {} lets Fast DDS 3 look types up", file.display());
-                let mend = format!(
-                    "take the property fastdds.type_propagation over from {}, which says why",
-                    crate::fast_dds::shipped_profiles().display()
-                );
-                Check::warning(NAME, found, mend)
-            },
-        )
+    let unsuited = match middleware.as_deref() {
+        None | Some("rmw_fastrtps_cpp" | "rmw_fastrtps_dynamic_cpp") => {
+            crate::fast_dds::unsuited_profiles()
+        }
+        Some(_) => None,
+    };
+    #[cfg(feature = "ros2")]
+    if let Some(why) = unsuited {
+        let shipped = crate::fast_dds::shipped_profiles();
+        let mend = format!(
+            "take the property fastdds.type_propagation over from {}, which says why",
+            shipped.display()
+        );
+        Check::warning(NAME, format!("{found}; {why}"), mend)
+    } else {
+        Check::ok(NAME, found)
     }
     #[cfg(not(feature = "ros2"))]
     if middleware.as_deref() == Some("rmw_zenoh_cpp") {

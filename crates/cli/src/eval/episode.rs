@@ -44,9 +44,9 @@ impl Episode {
         end: &TaskEnd,
         judged: sinew_model::Judgement,
     ) -> Self {
-        let (error_code, error_msg, steps) = match &end.result {
-            Ok(result) => (result.error_code, result.error_msg.clone(), report::steps(result)),
-            Err(reason) => (sinew_types::ErrorCode::PeerLost.as_u16(), reason.clone(), Vec::new()),
+        let (error_code, error_msg, steps) = match end.result.clone().map(report::measured) {
+            Ok(result) => (result.error_code, result.error_msg.clone(), report::steps(&result)),
+            Err(reason) => (sinew_types::ErrorCode::PeerLost.as_u16(), reason, Vec::new()),
         };
         let reported = error_code == 0;
         let sum = |key: &str| {

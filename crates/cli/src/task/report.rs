@@ -12,6 +12,18 @@ use sinew_types::{ErrorCode, Evidence};
 use super::TaskEnd;
 use crate::exit::Exit;
 
+/// A task's result, in which a success that was reported and not measured is none.
+pub(crate) fn measured(result: ExecuteTaskResult) -> ExecuteTaskResult {
+    if result.error_code != 0 || result.goal_met {
+        return result;
+    }
+    ExecuteTaskResult {
+        error_code: ErrorCode::PostconditionFailed.as_u16(),
+        error_msg: "success was reported, and not that the goal is measured".into(),
+        ..result
+    }
+}
+
 /// How the program ends after a task.
 pub(crate) fn exit(result: &ExecuteTaskResult) -> Exit {
     let error = ErrorCode::from_u16(result.error_code);

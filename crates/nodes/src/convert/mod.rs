@@ -20,7 +20,9 @@ pub(crate) use state::pose_from_msg;
 pub use state::{
     output_kind_to_msg, pose_to_msg, safety_to_msg, tick_from_msg, tick_to_msg, transition_to_msg,
 };
-pub use task::{report_to_msg, step_outcome_from_msg, step_to_msg, task_result_to_msg};
+pub use task::{
+    report_to_msg, step_outcome_from_msg, step_to_msg, task_result_from_msg, task_result_to_msg,
+};
 pub use time::{duration_from_msg, duration_to_msg, time_from_msg, time_to_msg};
 pub use world::{objects_from_msg, objects_to_msg};
 

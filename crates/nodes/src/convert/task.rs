@@ -1,9 +1,10 @@
+use sinew_bus::GoalStatus;
 use sinew_connector::{StepReport, TaskReport};
 use sinew_msgs::sinew_msgs::ExecuteTaskResult;
 use sinew_msgs::sinew_msgs::StepOutcome;
 use sinew_types::{ErrorCode, Outcome};
 
-use super::outcome::{termination_from_error, termination_name};
+use super::outcome::{reason, termination_from_error, termination_name};
 use super::{duration_from_msg, duration_to_msg, evidence_from_msg, evidence_to_msg};
 
 /// A task that ended before it began.
@@ -13,6 +14,13 @@ pub fn task_result_to_msg(error: ErrorCode, message: &str) -> ExecuteTaskResult 
         error_msg: message.into(),
         ..Default::default()
     }
+}
+
+/// What the end of a goal of action ExecuteTask says: an end that is no success has a reason, as with
+/// [`super::skill_outcome_from_msg`].
+pub fn task_result_from_msg(status: GoalStatus, result: ExecuteTaskResult) -> ExecuteTaskResult {
+    let (error, error_msg) = reason(status, result.error_code, &result.error_msg);
+    ExecuteTaskResult { error_code: error.as_u16(), error_msg, ..result }
 }
 
 /// The result of action ExecuteTask.

@@ -56,6 +56,9 @@ struct Running {
     told: Time,
 }
 
+/// Why goals end with the node.
+const SHUT_DOWN: &str = "the hardware node was shut down";
+
 /// How far from where the robot is a trajectory may begin whose first point is to be reached at once.
 const LEAP_RAD: f64 = 0.1;
 const LEAP_M: f64 = 0.02;
@@ -268,6 +271,13 @@ impl Adapter for FollowTrajectory {
             && let Some((goal, _)) = self.stopping.take()
         {
             goal.canceled(result(FollowJointTrajectoryResult::SUCCESSFUL, "cancelled".into()));
+        }
+    }
+
+    fn shutdown(&mut self, _handle: &mut ControlHandle) {
+        let stopping = self.stopping.take().map(|(goal, _)| goal);
+        for goal in self.running.take().map(|running| running.handle).into_iter().chain(stopping) {
+            self.abort(goal, SHUT_DOWN.into());
         }
     }
 

@@ -251,6 +251,13 @@ impl Adapter for Gripper {
         }
     }
 
+    fn shutdown(&mut self, handle: &mut ControlHandle) {
+        let stopping = self.stopping.take().map(|(goal, _)| goal);
+        for goal in self.running.take().map(|running| running.goal).into_iter().chain(stopping) {
+            goal.end(GoalStatus::Aborted, self.seen(handle));
+        }
+    }
+
     fn lease(&mut self) -> &mut ExternalLease {
         &mut self.lease
     }

@@ -58,6 +58,9 @@ trait Adapter: Send {
         self.lease().answered(request, result, layout)
     }
 
+    /// Ends its goals, since the node ends.
+    fn shutdown(&mut self, _handle: &mut ControlHandle) {}
+
     /// How its goals fared, if it has any.
     fn tally(&self) -> Option<&Tally> {
         None
@@ -120,6 +123,13 @@ impl External {
     pub(crate) fn step(&mut self, now: Time, handle: &mut ControlHandle) {
         for adapter in &mut self.adapters {
             adapter.step(now, handle);
+        }
+    }
+
+    /// Ends all goals, since the node ends.
+    pub(crate) fn shutdown(&mut self, handle: &mut ControlHandle) {
+        for adapter in &mut self.adapters {
+            adapter.shutdown(handle);
         }
     }
 
