@@ -20,13 +20,18 @@ fn when_a_program_ends_by_itself_the_rest_is_ended_too() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("two.launch.yaml");
     let launch = "launch:\n- executable: {cmd: sleep 600, output: screen}\n\
-                  - executable: {cmd: sh -c exit, output: log}\n";
+                  - executable: {cmd: 'sh -c \"echo as a shell; exit 3\"', output: screen}\n";
     std::fs::write(&file, launch).unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let router = format!("tcp/127.0.0.1:{port}");
     let output = sinew(folder.path(), &["launch", file.to_str().unwrap(), "--router", &router]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
-    assert!(text(&output).contains("`sh` ended by itself"), "{}", text(&output));
+    assert!(text(&output).contains("`sh` ended by itself: exit status: 3"), "{}", text(&output));
+    assert!(text(&output).contains("as a shell"), "{}", text(&output));
+    std::fs::write(&file, "launch:\n- executable: {cmd: 'sh -c \"echo'}\n").unwrap();
+    let refused = sinew(folder.path(), &["launch", file.to_str().unwrap(), "--router", &router]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    assert!(text(&refused).contains("as a shell splits them"), "{}", text(&refused));
 }
 
 #[test]

@@ -126,6 +126,10 @@ fn a_killed_skills_process_ends_in_hold_and_a_typed_error_and_can_be_restarted()
 fn a_skills_process_that_ends_in_order_leaves_no_success_behind() {
     let mut system = System::start();
     let results = system.onlooker.subscription(&names::SKILL_RESULTS).unwrap();
+    let world = system.onlooker.subscription(&names::WORLD).unwrap();
+    wait_for("the bin to be seen", || {
+        world.take_newest()?.message.objects.iter().any(|object| object.id == "bin").then_some(())
+    });
     let call = system.program(&["call", "drive_to", r#"{"target": "bin"}"#, "--json"]);
     system.wait_for_motion();
     interrupt(&mut system.skills);

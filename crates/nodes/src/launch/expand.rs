@@ -306,14 +306,17 @@ impl Expansion<'_> {
             return Ok(());
         }
         let cmd = self.text(context, variables, &field, &executable.cmd)?;
-        let command: Vec<String> = cmd.split_whitespace().map(Into::into).collect();
-        if command.is_empty() {
+        // As ROS 2's launch splits it.
+        let command = shlex::split(&cmd).filter(|command| !command.is_empty());
+        let Some(command) = command else {
             return Err(LaunchError::Value {
                 file: context.file.into(),
                 field: "executable: cmd".into(),
-                reason: "is empty; wants a program and its arguments".into(),
+                reason: format!(
+                    "is `{cmd}`; wants a program and its arguments, as a shell splits them"
+                ),
             });
-        }
+        };
         let environment = self.environment(&executable.env, context, variables, &field)?;
         let output = executable.output.unwrap_or(Output::Log);
         self.made.processes.push(ProcessLaunch { command, environment, output });

@@ -116,6 +116,11 @@ impl Rig {
         rig
     }
 
+    /// The node ends in order, as by Ctrl-C.
+    pub(crate) fn shut_down(&mut self) {
+        self.executor.shutdown();
+    }
+
     pub(crate) fn now(&self) -> Time {
         self.executor.now()
     }

@@ -290,6 +290,20 @@ fn a_trajectory_that_begins_where_the_arm_is_not_is_aborted_and_moves_nothing() 
 }
 
 #[test]
+fn a_goal_is_aborted_with_a_reason_when_the_node_is_shut_down() {
+    let mut rig = Rig::new();
+    let mut sent = in_mid_motion(&mut rig);
+    // So that the client has asked for the result.
+    rig.run(0.04);
+    rig.shut_down();
+    sent.poll();
+    let (status, result) = sent.end.unwrap();
+    assert_eq!(status, GoalStatus::Aborted);
+    assert_eq!(result.error_code, Outcome::INVALID_GOAL, "{result:?}");
+    assert!(result.error_string.contains("shut down"), "{result:?}");
+}
+
+#[test]
 fn a_cancelled_goal_ends_once_the_arm_has_come_to_rest() {
     let mut rig = Rig::new();
     let mut sent = in_mid_motion(&mut rig);

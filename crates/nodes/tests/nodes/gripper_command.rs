@@ -65,6 +65,23 @@ objects:
 }
 
 #[test]
+fn a_goal_is_aborted_with_what_is_measured_when_the_node_is_shut_down() {
+    let mut rig = Rig::new();
+    let mut sent = gap(&rig, 0.08, 0.0);
+    rig.finish(&mut sent);
+    let mut sent = gap(&rig, 0.0, 0.0);
+    rig.run(0.04);
+    sent.poll();
+    // So that the client has asked for the result.
+    rig.run(0.04);
+    rig.shut_down();
+    sent.poll();
+    let (status, result) = sent.end.unwrap();
+    assert_eq!(status, GoalStatus::Aborted);
+    assert!(!result.reached_goal && result.position > 0.01, "{result:?}");
+}
+
+#[test]
 fn a_gripper_closes_on_nothing_and_opens_and_says_what_is_measured() {
     let mut rig = Rig::new();
     for wanted in [0.0, 0.05, 0.08] {
