@@ -28,7 +28,8 @@ pub fn skill_result_to_msg(outcome: &Outcome) -> ExecuteSkillResult {
     }
 }
 
-/// What the end of a goal of action ExecuteSkill says; see [`reason`].
+/// What the end of a goal of action ExecuteSkill says. It ended well only if both the status and the code say so: a server that
+/// is gone leaves a result behind in which nothing was filled in. That, and a code that is not known, count as a lost peer.
 pub fn skill_outcome_from_msg(status: GoalStatus, result: &ExecuteSkillResult) -> Outcome {
     let (error, message) = reason(status, result.error_code, &result.error_msg);
     Outcome {
@@ -42,8 +43,7 @@ pub fn skill_outcome_from_msg(status: GoalStatus, result: &ExecuteSkillResult) -
     }
 }
 
-/// Why a goal ended. It ended well only if both the status and the code say so: a server that is gone leaves a result behind
-/// in which nothing was filled in. That, and a code that is not known, count as a lost peer.
+/// Why a goal ended, and what was said of it.
 pub(super) fn reason(status: GoalStatus, code: u16, message: &str) -> (ErrorCode, String) {
     match ErrorCode::from_u16(code) {
         Some(ErrorCode::None) if status != GoalStatus::Succeeded => {
