@@ -90,32 +90,41 @@ pub(super) fn ros() -> Vec<Check> {
     let middleware = variable("RMW_IMPLEMENTATION");
     let found =
         format!("{distribution}, {}", middleware.as_deref().unwrap_or("its default middleware"));
-    #[cfg(feature = "ros2")]
-    let unsuited = match middleware.as_deref() {
-        None | Some("rmw_fastrtps_cpp" | "rmw_fastrtps_dynamic_cpp") => {
-            crate::fast_dds::unsuited_profiles()
-        }
-        Some(_) => None,
-    };
-    #[cfg(feature = "ros2")]
-    if let Some(why) = unsuited {
-        let shipped = crate::fast_dds::shipped_profiles();
-        let mend = format!(
+    match trouble(&distribution, middleware.as_deref()) {
+        None => Check::ok(NAME, found),
+        Some(Trouble { why, mend }) => Check::warning(NAME, format!("{found}: {why}"), mend),
+    }
+}
+
+/// What keeps this program from the sourced ROS 2.
+struct Trouble {
+    why: String,
+    mend: String,
+}
+
+/// The carrier `ros2` speaks any middleware; Fast DDS wants its profiles.
+#[cfg(feature = "ros2")]
+fn trouble(_distribution: &str, middleware: Option<&str>) -> Option<Trouble> {
+    if !middleware.is_none_or(|name| name.starts_with("rmw_fastrtps")) {
+        return None;
+    }
+    let shipped = crate::fast_dds::shipped_profiles();
+    crate::fast_dds::unsuited_profiles().map(|why| Trouble {
+        why,
+        mend: format!(
             "take the property fastdds.type_propagation over from {}, which says why",
             shipped.display()
-        );
-        Check::warning(NAME, format!("{found}; {why}"), mend)
-    } else {
-        Check::ok(NAME, found)
-    }
-    #[cfg(not(feature = "ros2"))]
-    if middleware.as_deref() == Some("rmw_zenoh_cpp") {
-        Check::ok(NAME, found)
-    } else {
-        let mend = format!(
-            "to speak to Sinew's processes: sudo apt install ros-{distribution}-rmw-zenoh-cpp; \
-             export RMW_IMPLEMENTATION=rmw_zenoh_cpp"
-        );
-        Check::warning(NAME, found, mend)
-    }
+        ),
+    })
+}
+
+/// Without that carrier there is zenoh alone.
+#[cfg(not(feature = "ros2"))]
+fn trouble(distribution: &str, middleware: Option<&str>) -> Option<Trouble> {
+    (middleware != Some("rmw_zenoh_cpp")).then(|| Trouble {
+        why: "Sinew's processes speak zenoh".into(),
+        mend: format!(
+            "sudo apt install ros-{distribution}-rmw-zenoh-cpp; export RMW_IMPLEMENTATION=rmw_zenoh_cpp"
+        ),
+    })
 }

@@ -17,9 +17,9 @@ use sinew_driver_sim::{SimDriver, World};
 use sinew_hardware::{
     ControlLoop, GateConfig, HardwareInterface, RealTimeConfig, RealTimeRunner, Unconfigured,
 };
-use sinew_policy::{Embodiment, Policy, PolicyError, PolicyHost, PolicyManifest, Rollout, RunOn};
+use sinew_policy::{Embodiment, Policy, PolicyError, PolicyHost, PolicyManifest, RunOn};
 use sinew_robot::RobotModel;
-use sinew_types::{LeaseId, Time};
+use sinew_types::Time;
 
 use crate::exit::refused;
 use double::Double;
@@ -79,20 +79,10 @@ pub(crate) fn run(plan: &RunPlan) -> Result<RunReport> {
     let _watch = plan.watch.then(|| PolicyWatch::start(files, loader));
     let (control, handle) = ControlLoop::with_fallback(inactive, gate, fallback)?;
     let runner = RealTimeRunner::spawn(control, stop, RealTimeConfig::default())?;
-    let mut session = Session {
-        record: plan.record.is_some().then(|| Rollout::exact(&layout)),
-        layout,
-        handle,
-        lease: LeaseId::default(),
-        host,
-        double,
-        degraded: (0, 0),
-        plan,
-        seq: 0,
-    };
+    let mut session = Session::new(plan, layout, handle, host, double);
     let made = session.drive();
     // At rest, and switched off, whatever became of it.
-    let _ = session.handle.release(session.lease);
+    session.release();
     let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
     let loop_counts = (count(&runner.stats().ticks), count(&runner.stats().missed));
     let stopped = runner.stop();
@@ -101,7 +91,7 @@ pub(crate) fn run(plan: &RunPlan) -> Result<RunReport> {
         bail!("the control thread had panicked; the actuators were stopped");
     }
     (report.loop_cycles, report.loop_missed) = loop_counts;
-    if let (Some(path), Some(record)) = (&plan.record, &session.record) {
+    if let (Some(path), Some(record)) = (&plan.record, session.record()) {
         std::fs::write(path, serde_json::to_string(record)?)
             .with_context(|| format!("{}: cannot be written", path.display()))?;
     }

@@ -24,19 +24,50 @@ const MOST_REPEATS: u32 = 20;
 
 /// A policy under its lease, from arming the robot to the last tick.
 pub(super) struct Session<'a> {
-    pub(super) layout: Layout,
-    pub(super) handle: ControlHandle,
-    pub(super) lease: LeaseId,
-    pub(super) host: PolicyHost,
-    pub(super) double: Option<Double>,
+    layout: Layout,
+    handle: ControlHandle,
+    lease: LeaseId,
+    host: PolicyHost,
+    double: Option<Double>,
     /// Of the policies that are over.
-    pub(super) degraded: (u64, u64),
-    pub(super) plan: &'a RunPlan,
-    pub(super) seq: u64,
-    pub(super) record: Option<Rollout>,
+    degraded: (u64, u64),
+    plan: &'a RunPlan,
+    seq: u64,
+    record: Option<Rollout>,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    pub(super) fn new(
+        plan: &'a RunPlan,
+        layout: Layout,
+        handle: ControlHandle,
+        host: PolicyHost,
+        double: Option<Double>,
+    ) -> Self {
+        Self {
+            record: plan.record.is_some().then(|| Rollout::exact(&layout)),
+            layout,
+            handle,
+            lease: LeaseId::default(),
+            host,
+            double,
+            degraded: (0, 0),
+            plan,
+            seq: 0,
+        }
+    }
+
+    /// Lets go of the robot, which comes to rest.
+    pub(super) fn release(&mut self) {
+        // Where this cannot be asked for any more, the end of the loop stops the robot.
+        let _ = self.handle.release(self.lease);
+    }
+
+    /// All ticks, if the plan wants them.
+    pub(super) fn record(&self) -> Option<&Rollout> {
+        self.record.as_ref()
+    }
+
     /// Arms the robot and runs the policy to the end of its time, or to Ctrl-C.
     pub(super) fn drive(&mut self) -> Result<RunReport> {
         let mut commands = self.commands()?;
